@@ -1,0 +1,274 @@
+"""What a stranger may implement, and what the core promises in return."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from attrs import frozen
+
+from swarm_core.model.call import Call, Result
+from swarm_core.model.output import OutputEvent, OutputRecord
+
+Run = Callable[[Call], Awaitable[Result]]
+
+
+class Spawner(ABC):
+    """Carries out the attempts of one agent."""
+
+    @abstractmethod
+    async def run(self, call: Call) -> Result | None:
+        """Carry out one attempt and return its result.
+
+        Returning None means: the last `Final` that was emitted through `call.context` is the result. Cancelling the
+        coroutine ends the work, whatever it is; nothing may outlive it. Raises: any exception, which blocks the task
+        (`WorkerFailed` and `SpawnFailed` are the ones with a reason a person can read).
+        """
+
+
+class SpawnerLayer(ABC):
+    """Wraps the attempts of every agent of a launch."""
+
+    @abstractmethod
+    async def run(self, call: Call, inner: Run) -> Result:
+        """Do something before, instead of, or after `await inner(call)`, and return the result that shall count.
+
+        Returning another Result than `inner` gave is recorded under the layer's key. Exceptions and cancellation of
+        `inner` are let through unless the layer exists to handle them; cancellation always is.
+        """
+
+
+class AgentResolver(ABC):
+    """Maps the agent a step names to the agent that shall run."""
+
+    @abstractmethod
+    def resolve(self, agent: str, call: Call) -> str:
+        """Return the concrete agent's name; the same name when nothing is to be changed."""
+
+
+class Operator(ABC):
+    """Someone or something that takes whole attempts: a person, an AI at the other end of a connection."""
+
+    @abstractmethod
+    async def execute(self, call: Call, system: str | None) -> Result:
+        """Carry out one attempt, with the rendered system prompt where the agent has one."""
+
+
+class SeniorBridge(ABC):
+    """Someone who can be asked when a worker is stuck."""
+
+    @abstractmethod
+    async def ask(self, task_id: str, question: Any) -> Any:
+        """Return the answer, a JSON value; raise when there is none."""
+
+
+class SpawnHook(ABC):
+    """Looks at attempts of a main AI before and after."""
+
+    @abstractmethod
+    async def before(self, call: Call) -> None:
+        """Return to let the attempt start; raise to refuse it."""
+
+    @abstractmethod
+    async def after(self, call: Call, result: Result | BaseException) -> None:
+        """Take note of the end; what this returns or raises changes nothing."""
+
+
+class AttemptContext(ABC):
+    """What one attempt may ask of the engine.
+
+    Authority is checked when the context is made and bound to this task and attempt; after the attempt's end every method
+    raises `TokenRevoked`.
+    """
+
+    latest: Result | None
+    """The final recorded last, whoever gave it."""
+
+    @abstractmethod
+    def emit(self, event: OutputEvent) -> None:
+        """Append an output to the attempt's tail; a `Final` counts as the result unless another one follows."""
+
+    @abstractmethod
+    def record_final(self, result: Result, *, by: str | None = None) -> None:
+        """Append a result to the tail; `by` is the key of the layer that gave it, None for the worker's own."""
+
+    @abstractmethod
+    def publish(self, kind: str, **facts: Any) -> None:
+        """Put an event of the plugin's own kind on the run's event stream.
+
+        Raises: ValueError, when the kind is one of the engine's own or is no snake_case name.
+        """
+
+    @abstractmethod
+    async def start_child(self, agent: str, input: Any) -> Result:
+        """Run another agent of the same Blueprint below this task and return its result.
+
+        Raises: SpawnDepthExceeded, DispatchFailed.
+        """
+
+    @abstractmethod
+    async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
+        """Suspend the task until somebody answers, and return the answer.
+
+        Raises: PollTimeout, when `timeout` seconds pass without one.
+        """
+
+    @abstractmethod
+    def fetch_data(self, key: str) -> Any:
+        """Return a resource of this run.
+
+        Raises: ResourceNotFound.
+        """
+
+    @property
+    @abstractmethod
+    def deadline(self) -> float | None:
+        """The monotonic time at which the attempt will be timed out, or None."""
+
+    @abstractmethod
+    def token(self) -> str:
+        """Return the attempt's capability token, minted at first use, for a worker outside the process."""
+
+    @abstractmethod
+    def handle(self) -> str:
+        """Return the short handle that stands for the token."""
+
+
+# stores ------------------------------------------------------------------------------------------------------
+
+
+class OutputStore(ABC):
+    """Keeps what workers said, by run, task and attempt."""
+
+    @abstractmethod
+    async def append(
+        self,
+        *,
+        run_id: str,
+        task_id: str,
+        attempt: int,
+        producer_agent: str,
+        event: OutputEvent,
+        parent_refs: Sequence[str] = (),
+    ) -> str:
+        """Keep one output and return its reference (`out-...`)."""
+
+    @abstractmethod
+    async def get(self, ref: str) -> OutputRecord:
+        """Return one output.
+
+        Raises: OutputNotFound.
+        """
+
+    @abstractmethod
+    async def get_latest_by_name(self, producer_agent: str) -> OutputRecord:
+        """Return the newest output of a producer, over all tasks.
+
+        Raises: OutputNotFound.
+        """
+
+    @abstractmethod
+    async def list_for_attempt(self, task_id: str, attempt: int) -> Sequence[OutputRecord]:
+        """Return an attempt's outputs in the order they came."""
+
+    @abstractmethod
+    async def forget_run(self, run_id: str) -> None:
+        """Drop all outputs of a run."""
+
+
+# documents ---------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Source:
+    """A Blueprint document as a reader gives it: the JSON value, and where its parts stand in the text.
+
+    `positions` maps a place (`$.agents[0].kind`) to its line and column, both from 1. `base` is the folder that file
+    references are relative to.
+    """
+
+    value: Any
+    name: str
+    base: Path | None
+    positions: Mapping[str, tuple[int, int]]
+
+
+class BlueprintReader(ABC):
+    """Turns the text of a Blueprint into a document."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def read(self, text: bytes, *, name: str, base: Path | None) -> Source:
+        """Read one document.
+
+        Raises: DocumentError, with every problem's place.
+        """
+
+
+# processes ---------------------------------------------------------------------------------------------------
+
+
+class Process(Protocol):
+    """One worker process and everything it started. The streams are bytes; nothing is buffered without bound."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    async def write(self, data: bytes) -> None:
+        """Write to the process's stdin and wait until it was taken.
+
+        Raises: BrokenPipeError, when the process no longer reads.
+        """
+
+    def close_stdin(self) -> None:
+        """Close the process's stdin."""
+
+    async def read_stdout(self, limit: int) -> bytes:
+        """Return 1 to `limit` bytes of stdout, or nothing at its end."""
+
+    async def read_stderr(self, limit: int) -> bytes:
+        """Return 1 to `limit` bytes of stderr, or nothing at its end."""
+
+    async def wait(self) -> int:
+        """Return the exit code when the process has ended: 0 to 255, or minus the signal's number."""
+
+    async def kill(self, *, grace: float = 0.0) -> None:
+        """End the process and every descendant, `setsid` or not: SIGTERM, then after `grace` seconds SIGKILL.
+
+        Returns when none is left.
+        """
+
+
+class Processes(Protocol):
+    """Starts worker processes and answers for them: none outlives the engine, even when that is killed."""
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Process:
+        """Start a program in a session of its own with stdin, stdout and stderr on pipes and no other descriptor.
+
+        `env` is the whole environment. `limits` maps resource names (`as`, `cpu`, `fsize`, `nofile`, `nproc`, `core`) to
+        values. Raises: SpawnFailed.
+        """
+
+
+# time and chance ---------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Where the engine reads the time."""
+
+    def time(self) -> float:
+        """Return Unix seconds; may jump."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""

@@ -1,0 +1,488 @@
+"""The tree of all errors that a caller can act on.
+
+SwarmError                     everything below; carries code, message, where, hint
+├── DocumentError              a Blueprint, agent or settings document is wrong; carries all its problems
+│   └── InvalidBlueprint       the document reads well but cannot be compiled
+├── FlowError                  the flow failed; `.kind` is one of FLOW_ERROR_KINDS
+├── EngineError                the engine refuses or cannot do what it was asked
+│   ├── AccessDenied           the token does not allow it
+│   │   ├── BadSignature  TokenExpired  TokenRevoked  TokenUsesExhausted  TokenNotFound
+│   │   └── RoleViolation  ScopeViolation  TokenTaskMismatch
+│   ├── NotFound               TaskNotFound  RunNotFound  SessionNotFound  ResumeKeyNotFound  ResourceNotFound
+│   ├── SpawnDepthExceeded  InvalidTransition  AlreadyAnswered  DispatchFailed  PollTimeout  EngineClosed
+├── TokenDecodeError           text that is no token (`.stage` says whether base64 or json failed)
+├── InvalidId                  an identifier of the wrong form
+├── WorkerError                an attempt could not be carried out
+│   ├── SpawnFailed            the worker never started: NotRegistered, RejectedByMiddleware
+│   ├── WorkerFailed           the worker raised, died or answered garbage
+│   └── WorkerTimeout          the worker was given more time than its agent allows
+├── StoreError                 OutputNotFound
+├── PluginError                one plugin is wrong; carries its name, distribution and version
+│   └── PluginImportFailed  PluginIncompatible  PluginConflict  PluginInvalid  PluginMissing  PluginUnavailable
+└── SettingsError              swarm.toml, SWARM_* or a flag is wrong
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from swarm_core.model.problem import Problem
+
+FLOW_ERROR_KINDS = (
+    "ParseError",
+    "PathNotFound",
+    "InvalidPath",
+    "NonBoolCond",
+    "DispatcherError",
+    "ExternError",
+    "TypeError",
+    "ArithError",
+    "LimitError",
+)
+
+
+def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
+    """Return a hint that names the nearest known word, or all of them when none is near."""
+    names = sorted(known)
+    close = get_close_matches(word, names, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"{otherwise}: {', '.join(names) or 'none'}"
+
+
+class SwarmError(Exception):
+    """The root of all errors: a sentence that says what, where and what to do next."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.message, self.where, self.hint = message, where, hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}; {self.hint}" if self.hint else text
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as data: code, message, where, hint."""
+        return {"code": self.code, "message": self.message, "where": self.where, "hint": self.hint}
+
+
+# documents ---------------------------------------------------------------------------------------------------
+
+
+class DocumentError(SwarmError):
+    """A document is wrong; `problems` has every one of them, in the order of the text."""
+
+    code = "invalid_document"
+
+    def __init__(self, problems: Sequence[Problem], *, source: str | None = None) -> None:
+        self.problems, self.source = tuple(problems), source
+        first = self.problems[0]
+        more = len(self.problems) - 1
+        text = str(first) if not more else f"{first} (and {more} more problem{'s' if more > 1 else ''})"
+        super().__init__(text, where=source)
+
+
+class InvalidBlueprint(DocumentError):
+    """A Blueprint asks for something that cannot be compiled here."""
+
+    code = "invalid_blueprint"
+
+
+class FlowError(SwarmError):
+    """A flow failed; errors are data: kind, message, ref or op, place in the document, step address.
+
+    `kind` is one of FLOW_ERROR_KINDS (rules of flow.ir, "Error kinds"; LimitError is ours). `at` is the node's place in
+    the document (`$.children[2].body`), `address` the step address; both are None until the evaluator has filled them in.
+    """
+
+    code = "flow_error"
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        ref: str | None = None,
+        op: str | None = None,
+        at: str | None = None,
+        address: str | None = None,
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        self.kind, self.ref, self.op, self.at, self.address = kind, ref, op, at, address
+        self.problems = tuple(problems)
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as data; absent facts are left out."""
+        facts = {
+            "code": self.code,
+            "kind": self.kind,
+            "message": self.message,
+            "ref": self.ref,
+            "op": self.op,
+            "where": self.at,
+            "address": self.address,
+        }
+        return {key: value for key, value in facts.items() if value is not None}
+
+
+# engine ------------------------------------------------------------------------------------------------------
+
+
+class EngineError(SwarmError):
+    """The engine refuses or cannot do what it was asked."""
+
+    code = "engine_error"
+
+
+class AccessDenied(EngineError):
+    """The token does not allow the call."""
+
+    code = "access_denied"
+
+
+class BadSignature(AccessDenied):
+    """The token was not signed by this engine, or was changed since."""
+
+    code = "bad_signature"
+
+    def __init__(self) -> None:
+        super().__init__("token signature invalid")
+
+
+class TokenExpired(AccessDenied):
+    """The token's time is over (`now >= expire_at`)."""
+
+    code = "token_expired"
+
+    def __init__(self) -> None:
+        super().__init__("token expired")
+
+
+class TokenRevoked(AccessDenied):
+    """The token was withdrawn, or the attempt it was made for has ended."""
+
+    code = "token_revoked"
+
+    def __init__(self) -> None:
+        super().__init__("token revoked")
+
+
+class TokenUsesExhausted(AccessDenied):
+    """The token was used as often as it may be."""
+
+    code = "token_uses_exhausted"
+
+    def __init__(self) -> None:
+        super().__init__("token uses exhausted")
+
+
+class TokenNotFound(AccessDenied):
+    """The token is well signed but this engine keeps no record of it."""
+
+    code = "token_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("token not found in store")
+
+
+class RoleViolation(AccessDenied):
+    """The token's role is not granted the verb."""
+
+    code = "role_violation"
+
+    def __init__(self, role: str, verb: str) -> None:
+        self.role, self.verb = role, verb
+        super().__init__(f"role violation: role={role} verb={verb}")
+
+
+class ScopeViolation(AccessDenied):
+    """The token's scopes do not cover the verb or the data key."""
+
+    code = "scope_violation"
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"scope violation: the token's scopes do not cover {wanted!r}")
+
+
+class TokenTaskMismatch(AccessDenied):
+    """A worker's token was used on a task other than its own."""
+
+    code = "token_task_mismatch"
+
+    def __init__(self, bound: str, arg: str) -> None:
+        self.bound, self.arg = bound, arg
+        super().__init__(f"token task mismatch: token bound to {bound}, arg was {arg}")
+
+
+class NotFound(EngineError):
+    """Nothing has this id."""
+
+    code = "not_found"
+    thing: ClassVar[str] = "id"
+
+    def __init__(self, key: str, *, hint: str | None = None) -> None:
+        self.key = key
+        super().__init__(f"{self.thing} not found: {key}", hint=hint)
+
+
+class TaskNotFound(NotFound):
+    """No task has this id."""
+
+    code, thing = "task_not_found", "task"
+
+
+class RunNotFound(NotFound):
+    """No run has this id."""
+
+    code, thing = "run_not_found", "run"
+
+
+class SessionNotFound(NotFound):
+    """No session has this id or token."""
+
+    code, thing = "session_not_found", "session"
+
+
+class ResumeKeyNotFound(NotFound):
+    """No question waits under this key."""
+
+    code, thing = "resume_key_not_found", "resume key"
+
+
+class ResourceNotFound(NotFound):
+    """No resource of the run has this key."""
+
+    code, thing = "resource_not_found", "resource"
+
+
+class SpawnDepthExceeded(EngineError):
+    """A task would stand deeper than `max_spawn_depth` allows (4 means depths 0 to 3)."""
+
+    code = "spawn_depth_exceeded"
+
+    def __init__(self, current: int, maximum: int) -> None:
+        self.current, self.max = current, maximum
+        super().__init__(
+            f"spawn depth exceeded: {current} >= {maximum}",
+            hint=f"max_spawn_depth = {maximum} allows depths 0 to {maximum - 1}",
+        )
+
+
+class InvalidTransition(EngineError):
+    """The task's status does not allow the change; terminal states are final."""
+
+    code = "invalid_transition"
+
+
+class AlreadyAnswered(EngineError):
+    """The question has its answer; the first one counts."""
+
+    code = "already_answered"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"already answered: {key}", hint="the first answer counts")
+
+
+class DispatchFailed(EngineError):
+    """An attempt ended without a result; `cause` says how: failed, timeout, refused, no_final or cancelled."""
+
+    code = "dispatch_failed"
+
+    def __init__(self, reason: str, *, cause: str = "failed") -> None:
+        self.reason, self.cause = reason, cause
+        super().__init__(f"dispatch failed: {reason}")
+
+
+class PollTimeout(EngineError):
+    """What was waited for did not come in time."""
+
+    code = "poll_timeout"
+
+    def __init__(self) -> None:
+        super().__init__("poll timeout")
+
+
+class EngineClosed(EngineError):
+    """The engine is shutting down and takes no more work."""
+
+    code = "engine_closed"
+
+    def __init__(self) -> None:
+        super().__init__("the engine is closed")
+
+
+class TokenDecodeError(SwarmError):
+    """A text is no token; `stage` is `base64` or `json`."""
+
+    code = "token_decode"
+
+    def __init__(self, stage: str, reason: str) -> None:
+        self.stage = stage
+        what = "base64 decode failed" if stage == "base64" else "json parse failed"
+        super().__init__(f"{what}: {reason}")
+
+
+class InvalidId(SwarmError):
+    """A text is not an identifier of the wanted kind."""
+
+    code = "invalid_id"
+
+    def __init__(self, text: str, *, expected: str) -> None:
+        self.text = text[:80]
+        super().__init__(f"{self.text!r} is not {expected}")
+
+
+# workers -----------------------------------------------------------------------------------------------------
+
+
+class WorkerError(SwarmError):
+    """An attempt could not be carried out."""
+
+    code = "worker_error"
+
+
+class SpawnFailed(WorkerError):
+    """The worker never started; `errno_name` is set where the system said why (ENOENT, EACCES ...)."""
+
+    code = "spawn_failed"
+
+    def __init__(self, message: str, *, hint: str | None = None, errno_name: str | None = None) -> None:
+        self.errno_name = errno_name
+        super().__init__(message, hint=hint)
+
+
+class NotRegistered(SpawnFailed):
+    """No worker stands behind the agent's name."""
+
+    code = "not_registered"
+
+    def __init__(self, agent: str, known: Iterable[str] = ()) -> None:
+        self.agent = agent
+        super().__init__(f"worker not registered: {agent}", hint=did_you_mean(agent, known, otherwise="registered"))
+
+
+class RejectedByMiddleware(SpawnFailed):
+    """A layer refused the attempt before its worker started."""
+
+    code = "rejected_by_middleware"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"spawn rejected by middleware: {reason}")
+
+
+class WorkerFailed(WorkerError):
+    """The worker raised, died, or answered what is no result; `kind` is a snake_case reason a retry policy can name."""
+
+    code = "worker_failed"
+
+    def __init__(self, message: str, *, kind: str = "worker_failed", hint: str | None = None) -> None:
+        self.kind = kind
+        super().__init__(message, hint=hint)
+
+
+class WorkerTimeout(WorkerError):
+    """The worker was given more time than its agent allows."""
+
+    code = "worker_timeout"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"no result after {seconds:g} s", hint="raise hints.per_agent.<name>.timeout")
+
+
+# stores ------------------------------------------------------------------------------------------------------
+
+
+class StoreError(SwarmError):
+    """A store cannot do what it was asked."""
+
+    code = "store_error"
+
+
+class OutputNotFound(StoreError):
+    """No output has this reference or producer."""
+
+    code = "output_not_found"
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"output not found: {key}")
+
+
+# plugins -----------------------------------------------------------------------------------------------------
+
+
+class PluginError(SwarmError):
+    """One plugin is wrong; the others and the core are not touched by it."""
+
+    code = "plugin_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        plugin: str,
+        distribution: str | None = None,
+        version: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.plugin, self.distribution, self.version = plugin, distribution, version
+        where = f"plugin {plugin!r}"
+        if distribution:
+            where += f" ({distribution} {version})" if version else f" ({distribution})"
+        super().__init__(message, where=where, hint=hint)
+
+
+class PluginImportFailed(PluginError):
+    """Importing the plugin raised; `traceback` has the text."""
+
+    code = "plugin_import_failed"
+    traceback: str = ""
+
+
+class PluginIncompatible(PluginError):
+    """The plugin was written for another API number, or another version of the core."""
+
+    code = "plugin_incompatible"
+
+
+class PluginConflict(PluginError):
+    """Two plugins claim one name: their own, or that of a kind, layer, set, store, resolver, function or suffix."""
+
+    code = "plugin_conflict"
+
+
+class PluginInvalid(PluginError):
+    """A hook of the plugin is unknown, has a wrong signature, raised, or returned what it must not."""
+
+    code = "plugin_invalid"
+
+
+class PluginMissing(PluginError):
+    """Settings require a plugin that is not installed."""
+
+    code = "plugin_missing"
+
+
+class PluginUnavailable(PluginError):
+    """A run needs what a refused or disabled plugin would provide."""
+
+    code = "plugin_unavailable"
+
+
+class SettingsError(SwarmError):
+    """swarm.toml, a SWARM_* variable or a flag is wrong."""
+
+    code = "settings_error"

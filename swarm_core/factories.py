@@ -1,0 +1,137 @@
+"""What plugins hand to the host: a name, a way to build, and the model of what may be configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from swarm_core.contracts import AgentResolver, BlueprintReader, Clock, Processes, Spawner, SpawnerLayer
+from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint, LayerUse
+from swarm_core.settings import Settings
+
+
+class Stage(IntEnum):
+    """How far out a layer stands; the smallest is outermost. Within a stage the listed order counts."""
+
+    OBSERVE = 10
+    RECOVER = 20
+    ATTEND = 30
+    ROUTE = 40
+    STORE = 50
+    DELEGATE = 60
+
+
+@frozen
+class Function:
+    """A named Python callable: for agents of kind `function`, or, when `pure`, for `call_extern` in flows."""
+
+    name: str
+    call: Callable[..., Any]
+    pure: bool = False
+
+
+@frozen(kw_only=True)
+class Environment:
+    """What a factory may use while it builds.
+
+    `services` holds what plugins' lifespans put there, by type. `directory` is the folder of the Blueprint's file, None
+    when it came as data.
+    """
+
+    blueprint: Blueprint
+    settings: Settings
+    processes: Processes
+    clock: Clock
+    functions: Mapping[str, Function] = field(factory=dict)
+    resolvers: Mapping[str, ResolverFactory] = field(factory=dict)
+    services: MutableMapping[type, Any] = field(factory=dict)
+    directory: Path | None = None
+
+
+@frozen
+class SpawnerFactory:
+    """Provides a worker kind.
+
+    `build(agent, spec, hint, environment)` is called once per agent and launch. `spec` is the attrs model that
+    `agents[].spec` is checked against and structured to before `build`; without a model the raw value is passed.
+    Raises in `build`: ValueError, reported as `invalid_spec` at the agent's place.
+    """
+
+    kind: str
+    build: Callable[[AgentDef, Any, AgentHint, Environment], Spawner]
+    spec: type | None = None
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@frozen
+class LayerFactory:
+    """Provides a layer.
+
+    `build(options, environment)` is called once per launch. `options` is the attrs model that the layer's options are
+    checked against; without a model the layer takes none.
+    """
+
+    key: str
+    stage: Stage
+    build: Callable[[Any, Environment], SpawnerLayer]
+    options: type | None = None
+    summary: str = ""
+
+
+@frozen
+class LayerSet:
+    """A named list of layers for a team."""
+
+    name: str
+    use: tuple[LayerUse, ...]
+    summary: str = ""
+
+
+@frozen
+class StoreFactory:
+    """Provides a store for a role (`output`), chosen by the scheme of a URL such as `memory://`."""
+
+    role: str
+    scheme: str
+    open: Callable[[str], AbstractAsyncContextManager[Any]]
+    summary: str = ""
+
+
+@frozen
+class ResolverFactory:
+    """Provides a resolver for the `resolver` layer."""
+
+    name: str
+    build: Callable[[Environment], AgentResolver]
+    summary: str = ""
+
+
+@frozen
+class ReaderFactory:
+    """Provides a reader of Blueprint sources for some file suffixes (`.json`)."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    build: Callable[[], BlueprintReader]
+    summary: str = ""
+
+
+@frozen
+class DirectiveFactory:
+    """Provides a directive: an object whose key `name` (`$file`) is replaced, wherever it stands in a Blueprint file.
+
+    `expand(value, siblings, opener)` gets the directive's value and the object's other keys (already expanded) and returns
+    what takes the object's place; `opener(path)` reads a file below the Blueprint's folder and nothing else. `siblings`
+    tells whether other keys may stand beside it.
+    """
+
+    name: str
+    expand: Callable[[Any, Mapping[str, Any], Callable[[str], bytes]], Any]
+    siblings: bool = False
+    summary: str = ""

@@ -1,0 +1,179 @@
+"""The Blueprint: a flow, the agents it names, and how they are to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+
+from swarm_core.model.nodes import Node
+from swarm_core.model.operator import OperatorKind
+
+SCHEMA_VERSION = "0.1.0"
+
+RETRY_CAUSES = ("failed", "timeout", "refused", "blocked", "no_final")
+
+
+@frozen(kw_only=True)
+class AgentProfile:
+    """What an agent is told and given."""
+
+    system_prompt: str = ""
+    model: str | None = None
+    effort: str | None = None
+    tools: tuple[str, ...] = ()
+    description: str | None = None
+    extras: Any = None
+    version_hash: str | None = None
+
+
+@frozen(kw_only=True)
+class AgentMeta:
+    """What people say about an agent or an operator."""
+
+    description: str | None = None
+    version: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class AgentDef:
+    """A name that steps refer to, and the kind of worker that stands behind it."""
+
+    name: str
+    kind: str
+    spec: Any = None
+    profile: AgentProfile | None = None
+    meta: AgentMeta | None = None
+
+
+@frozen(kw_only=True)
+class OperatorDef:
+    """A seat that agents of kind `operator` refer to."""
+
+    name: str
+    display_name: str | None = None
+    kind: OperatorKind | None = None
+    spec: Any = None
+    profile: AgentProfile | None = None
+    meta: AgentMeta | None = None
+
+
+@frozen(kw_only=True)
+class InlineOrigin:
+    """The Blueprint was passed as data."""
+
+    kind: ClassVar[str] = "inline"
+
+
+@frozen(kw_only=True)
+class FileOrigin:
+    """The Blueprint was read from a file."""
+
+    kind: ClassVar[str] = "file"
+    path: str
+
+
+@frozen(kw_only=True)
+class AlgoOrigin:
+    """The Blueprint was made by a program."""
+
+    kind: ClassVar[str] = "algo"
+    session_id: str
+
+
+BlueprintOrigin = InlineOrigin | FileOrigin | AlgoOrigin
+
+
+@frozen(kw_only=True)
+class BlueprintMetadata:
+    """What people and stores say about a Blueprint."""
+
+    description: str | None = None
+    origin: BlueprintOrigin = field(factory=InlineOrigin)
+    tags: tuple[str, ...] = ()
+    version_label: str | None = None
+    project_name_alias: str | None = None
+    default_run_ttl_secs: int | None = None
+
+
+@frozen(kw_only=True)
+class RetryHint:
+    """How often, after what wait and for which causes an attempt is made again.
+
+    `backoff` is the wait before the second attempt, doubled each time up to `max_backoff`; each wait is shortened by a
+    random part (full jitter). `on` holds causes out of RETRY_CAUSES.
+    """
+
+    max_attempts: int = 3
+    backoff: str | float = "1s"
+    max_backoff: str | float = "60s"
+    on: tuple[str, ...] = ("failed", "timeout")
+
+
+@frozen(kw_only=True)
+class AgentHint:
+    """What the engine does for one agent, or for all of them; `extra` belongs to the agent's factory.
+
+    Durations are numbers of seconds or texts such as `90s`, `5m`, `2h`, `500ms`.
+    """
+
+    timeout: str | float | None = None
+    retry: RetryHint | None = None
+    concurrency: int | None = None
+    bind: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class CompilerHints:
+    """Hints by agent name, and those for all agents; what an agent does not say, `global` says.
+
+    `global` is a reserved word of Python, so the field is `global_`; the document says `global`.
+    """
+
+    per_agent: Mapping[str, AgentHint] = field(factory=dict)
+    global_: AgentHint | None = None
+
+
+@frozen(kw_only=True)
+class CompilerStrategy:
+    """Which doubts refuse a Blueprint: unknown refs, unknown kinds, unknown layers."""
+
+    strict_refs: bool = True
+    strict_kind: bool = True
+    strict_layers: bool = False
+
+
+@frozen(kw_only=True)
+class LayerUse:
+    """A layer asked for by key, with its options; in a document `"key"` or `{"key": options}`."""
+
+    key: str
+    options: Any = None
+
+
+@frozen(kw_only=True)
+class SpawnerHints:
+    """The layers that a Blueprint asks for."""
+
+    layers: tuple[LayerUse, ...] = ()
+
+
+@frozen(kw_only=True)
+class Blueprint:
+    """A whole program: the flow and everything needed to run it."""
+
+    id: str
+    flow: Node
+    schema_version: str = SCHEMA_VERSION
+    agents: tuple[AgentDef, ...] = ()
+    operators: tuple[OperatorDef, ...] = ()
+    hints: CompilerHints = field(factory=CompilerHints)
+    strategy: CompilerStrategy = field(factory=CompilerStrategy)
+    metadata: BlueprintMetadata = field(factory=BlueprintMetadata)
+    spawner_hints: SpawnerHints = field(factory=SpawnerHints)
+    default_agent_kind: str = "operator"
+    default_operator_kind: OperatorKind | None = None
+    default_init_ctx: Any = None

@@ -1,0 +1,50 @@
+"""Durations and sizes as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?b|b|)\Z", re.IGNORECASE)
+_LONGEST = 10 * 365 * 86400.0
+
+
+def parse_duration(text: str | float) -> float:
+    """Return seconds from `90`, `1.5`, `500ms`, `90s`, `5m`, `2h` or `7d`.
+
+    Raises: ValueError, when the text is no duration, is not positive, or is longer than ten years.
+    """
+    if isinstance(text, str):
+        match = _DURATION.match(text.strip())
+        if not match:
+            raise ValueError(f"{text!r} is no duration: write seconds, or a number with ms, s, m, h or d")
+        seconds = float(match[1]) * _SECONDS[match[2]]
+    elif isinstance(text, bool):
+        raise ValueError(f"{text!r} is no duration")
+    else:
+        seconds = float(text)
+    if not math.isfinite(seconds) or not 0 < seconds <= _LONGEST:
+        raise ValueError(f"{text!r} is out of range: a duration is more than 0 and at most ten years")
+    return seconds
+
+
+def parse_size(text: str | int) -> int:
+    """Return bytes from `4096`, `64KiB`, `16 MiB` or `1GB`.
+
+    Raises: ValueError, when the text is no size or is not positive.
+    """
+    if isinstance(text, str):
+        match = _SIZE.match(text.strip())
+        if not match:
+            raise ValueError(f"{text!r} is no size: write bytes, or a number with KB, MB, GB, KiB, MiB or GiB")
+        size = int(float(match[1]) * _BYTES[match[2].lower()])
+    elif isinstance(text, bool):
+        raise ValueError(f"{text!r} is no size")
+    else:
+        size = int(text)
+    if size <= 0:
+        raise ValueError(f"{text!r} is out of range: a size is more than 0")
+    return size

@@ -1,0 +1,50 @@
+"""Identifiers: their prefixes, how they are made and how they are checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NewType
+
+from swarm_core.errors import InvalidId
+
+RunId = NewType("RunId", str)
+TaskId = NewType("TaskId", str)
+SessionId = NewType("SessionId", str)
+WorkerId = NewType("WorkerId", str)
+ResumeKey = NewType("ResumeKey", str)
+OutputRef = NewType("OutputRef", str)
+
+# prefix -> random bits. Ids that grant anything (handles) take their 128 bits from the operating system.
+BITS = {"RUN-": 64, "T-": 64, "S-": 64, "W-": 64, "R-": 96, "out-": 64, "wh-": 128}
+
+_FORM = {prefix: re.compile(rf"{prefix}[0-9A-Za-z_.-]{{1,120}}\Z") for prefix in BITS}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+RandomBits = Callable[[int], int]
+
+
+def new_id(prefix: str, random_bits: RandomBits) -> str:
+    """Make an id of the given prefix from `random_bits(n)`, a source of n random bits."""
+    bits = BITS[prefix]
+    return f"{prefix}{random_bits(bits):0{bits // 4}x}"
+
+
+def check_id(prefix: str, text: str) -> str:
+    """Return the text when it is an id of the prefix.
+
+    Raises: InvalidId.
+    """
+    if not isinstance(text, str) or not _FORM[prefix].match(text):
+        raise InvalidId(str(text), expected=f"an id of the form {prefix}...")
+    return text
+
+
+def is_name(text: str) -> bool:
+    """Tell whether the text may name an agent, a function, a layer or a plugin."""
+    return _NAME.match(text) is not None
+
+
+def senior_key(task_id: str) -> ResumeKey:
+    """Return the key under which the senior's answer for a task is awaited (as in the seeds)."""
+    return ResumeKey(f"R-senior-{task_id}")

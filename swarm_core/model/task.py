@@ -1,0 +1,93 @@
+"""A task and its outcome, as the engine shows them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from swarm_core.model.ids import ResumeKey, RunId, TaskId
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands; pass, blocked and cancelled are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    PASS = "pass"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATUSES = frozenset({TaskStatus.PASS, TaskStatus.BLOCKED, TaskStatus.CANCELLED})
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; all but running are final."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@frozen
+class TaskSpec:
+    """Which agent a task is for and what it is given: text, or any JSON value."""
+
+    agent: str
+    initial_directive: Any
+
+
+@frozen(kw_only=True)
+class TaskState:
+    """A snapshot of one task."""
+
+    id: TaskId
+    run_id: RunId | None
+    spec: TaskSpec
+    status: TaskStatus
+    attempt: int
+    address: str | None
+    spawn_depth: int
+    parent: TaskId | None
+    suspended_on: ResumeKey | None
+    last_result: Any
+    error: str | None
+    created_at: float
+    updated_at: float
+
+
+@frozen
+class Pass:
+    """The attempt ended well."""
+
+    value: Any
+
+
+@frozen
+class Blocked:
+    """The attempt ended, and its worker says that it failed."""
+
+    value: Any
+
+
+@frozen
+class Cancelled:
+    """The task was cancelled."""
+
+
+DispatchOutcome = Pass | Blocked | Cancelled
+
+
+@frozen(kw_only=True)
+class WorkerPayload:
+    """What a worker outside the process fetches."""
+
+    task_id: TaskId
+    attempt: int
+    agent: str
+    prompt: str
+    system: str | None = None
