@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
 from pathlib import Path
@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from swarm_core.contracts import AgentResolver, BlueprintReader, Clock, Processes, Spawner, SpawnerLayer
 from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint, LayerUse
+from swarm_core.model.problem import Problem
 from swarm_core.settings import Settings
 
 
@@ -135,3 +136,24 @@ class DirectiveFactory:
     expand: Callable[[Any, Mapping[str, Any], Callable[[str], bytes]], Any]
     siblings: bool = False
     summary: str = ""
+
+
+@frozen(kw_only=True)
+class Catalog:
+    """Everything that the admitted plugins provide, by name.
+
+    `spawners` is keyed by kind and by alias, `stores` by (role, scheme), `readers` by suffix, `directives` by name.
+    `provider` names who brought a thing, keyed by what and name: `provider["spawner", "lua"]` is
+    `lua (swarm-plugin-lua 0.1.0)`. `checks` are the plugins' own Blueprint checks, in admission order.
+    """
+
+    spawners: Mapping[str, SpawnerFactory] = field(factory=dict)
+    layers: Mapping[str, LayerFactory] = field(factory=dict)
+    layer_sets: Mapping[str, LayerSet] = field(factory=dict)
+    stores: Mapping[tuple[str, str], StoreFactory] = field(factory=dict)
+    resolvers: Mapping[str, ResolverFactory] = field(factory=dict)
+    functions: Mapping[str, Function] = field(factory=dict)
+    readers: Mapping[str, ReaderFactory] = field(factory=dict)
+    directives: Mapping[str, DirectiveFactory] = field(factory=dict)
+    checks: tuple[Callable[[Blueprint], Iterable[Problem]], ...] = ()
+    provider: Mapping[tuple[str, str], str] = field(factory=dict)
