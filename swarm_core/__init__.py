@@ -1,0 +1,131 @@
+"""An agent-swarm engine: Blueprints as data, workers of any kind, inside limits you set, every step answerable.
+
+The public names are loaded at first use, so that `import swarm_core` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from swarm_core.contracts import (
+        AgentResolver,
+        AttemptContext,
+        Operator,
+        OutputStore,
+        SeniorBridge,
+        Spawner,
+        SpawnerLayer,
+        SpawnHook,
+    )
+    from swarm_core.errors import DocumentError, FlowError, InvalidBlueprint, SwarmError
+    from swarm_core.factories import (
+        DirectiveFactory,
+        Environment,
+        Function,
+        LayerFactory,
+        LayerSet,
+        ReaderFactory,
+        ResolverFactory,
+        SpawnerFactory,
+        Stage,
+        StoreFactory,
+    )
+    from swarm_core.functions import function
+    from swarm_core.hookspecs import SWARM_API, hookimpl
+    from swarm_core.model.blueprint import Blueprint
+    from swarm_core.model.call import Call, Result
+    from swarm_core.model.event import Event
+    from swarm_core.model.problem import Problem
+    from swarm_core.settings import Settings, load_settings
+    from swarm_core.swarm import Launched, Prepared, RunResult, Swarm, run
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "contracts": (
+        "AgentResolver",
+        "AttemptContext",
+        "Operator",
+        "OutputStore",
+        "SeniorBridge",
+        "SpawnHook",
+        "Spawner",
+        "SpawnerLayer",
+    ),
+    "errors": ("DocumentError", "FlowError", "InvalidBlueprint", "SwarmError"),
+    "factories": (
+        "DirectiveFactory",
+        "Environment",
+        "Function",
+        "LayerFactory",
+        "LayerSet",
+        "ReaderFactory",
+        "ResolverFactory",
+        "SpawnerFactory",
+        "Stage",
+        "StoreFactory",
+    ),
+    "functions": ("function",),
+    "hookspecs": ("SWARM_API", "hookimpl"),
+    "model.blueprint": ("Blueprint",),
+    "model.call": ("Call", "Result"),
+    "model.event": ("Event",),
+    "model.problem": ("Problem",),
+    "settings": ("Settings", "load_settings"),
+    "swarm": ("Launched", "Prepared", "RunResult", "Swarm", "run"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "SWARM_API",
+    "AgentResolver",
+    "AttemptContext",
+    "Blueprint",
+    "Call",
+    "DirectiveFactory",
+    "DocumentError",
+    "Environment",
+    "Event",
+    "FlowError",
+    "Function",
+    "InvalidBlueprint",
+    "Launched",
+    "LayerFactory",
+    "LayerSet",
+    "Operator",
+    "OutputStore",
+    "Prepared",
+    "Problem",
+    "ReaderFactory",
+    "ResolverFactory",
+    "Result",
+    "RunResult",
+    "SeniorBridge",
+    "Settings",
+    "SpawnHook",
+    "Spawner",
+    "SpawnerFactory",
+    "SpawnerLayer",
+    "Stage",
+    "StoreFactory",
+    "Swarm",
+    "SwarmError",
+    "function",
+    "hookimpl",
+    "load_settings",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

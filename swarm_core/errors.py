@@ -9,7 +9,7 @@ SwarmError                     everything below; carries code, message, where, h
 │   │   ├── BadSignature  TokenExpired  TokenRevoked  TokenUsesExhausted  TokenNotFound
 │   │   └── RoleViolation  ScopeViolation  TokenTaskMismatch
 │   ├── NotFound               TaskNotFound  RunNotFound  SessionNotFound  ResumeKeyNotFound  ResourceNotFound
-│   ├── SpawnDepthExceeded  InvalidTransition  AlreadyAnswered  DispatchFailed  PollTimeout  EngineClosed
+│   ├── SpawnDepthExceeded  InvalidTransition  AlreadyAnswered  DispatchFailed  StepBlocked  PollTimeout  EngineClosed
 ├── TokenDecodeError           text that is no token (`.stage` says whether base64 or json failed)
 ├── InvalidId                  an identifier of the wrong form
 ├── WorkerError                an attempt could not be carried out
@@ -304,6 +304,16 @@ class DispatchFailed(EngineError):
         super().__init__(f"dispatch failed: {reason}")
 
 
+class StepBlocked(EngineError):
+    """A step's worker says that it failed; `value` is what it said."""
+
+    code = "blocked"
+
+    def __init__(self, value: Any, text: str) -> None:
+        self.value = value
+        super().__init__(f"blocked: {text}")
+
+
 class PollTimeout(EngineError):
     """What was waited for did not come in time."""
 
@@ -483,6 +493,16 @@ class PluginUnavailable(PluginError):
 
 
 class SettingsError(SwarmError):
-    """swarm.toml, a SWARM_* variable or a flag is wrong."""
+    """swarm.toml, a SWARM_* variable or a flag is wrong; `problems` has every wrong key."""
 
     code = "settings_error"
+    problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> SettingsError:
+        """Return one error that tells all the problems, a line each."""
+        lines = [str(problem) for problem in problems]
+        one = len(lines) == 1
+        error = cls(lines[0] if one else "\n  - ".join([f"{len(lines)} settings are wrong:", *lines]))
+        error.problems = tuple(problems)
+        return error

@@ -29,11 +29,15 @@ class Stage(IntEnum):
 
 @frozen
 class Function:
-    """A named Python callable: for agents of kind `function`, or, when `pure`, for `call_extern` in flows."""
+    """A named Python callable: for agents of kind `function`, and, when `pure`, also for `call_extern` in flows.
+
+    A plain callable runs in a thread; when `inline` it runs on the event loop, which it must not hold up.
+    """
 
     name: str
     call: Callable[..., Any]
     pure: bool = False
+    inline: bool = False
 
 
 @frozen(kw_only=True)

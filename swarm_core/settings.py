@@ -1,34 +1,71 @@
-"""What the user may set: swarm.toml, SWARM_* and flags."""
+"""What the user may set: swarm.toml, SWARM_* and flags.
+
+Flags win over the environment, the environment over the file, the file over the defaults. Each source is checked as a
+whole, so one look at the error shows everything that is wrong in all of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, fields, frozen
+
+from swarm_core.errors import DocumentError, SettingsError
+from swarm_core.model.duration import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from swarm_core.model.blueprint import LayerUse
+
+T = TypeVar("T")
+
+FILE_NAME = "swarm.toml"
+STANDARD_SET = "standard"
+
+_MOST = 10**9
+
+
+def parse_count(value: object, least: int = 1) -> int:
+    """Return a whole number from `least` to a thousand million.
+
+    Raises: ValueError, when it is no whole number or is out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    if not least <= value <= _MOST:
+        raise ValueError(f"{value!r} is out of range: {least} to {_MOST}")
+    return value
+
+
+def _setting(default: float, parse: Callable[[Any], float], summary: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "summary": summary})
 
 
 @frozen(kw_only=True)
 class EngineSettings:
     """Limits and times of the engine; durations are seconds."""
 
-    max_spawn_depth: int = 4
-    worker_token_ttl: float = 1800.0
-    session_ttl: float = 7 * 86400.0
-    cancel_grace: float = 2.0
-    event_log_size: int = 10_000
-    subscriber_queue: int = 1_000
-    heartbeat_interval: float = 300.0
-    heartbeat_misses: int = 3
-    max_lanes: int = 100_000
-    max_value_bytes: int = 16 * 1024 * 1024
-    finished_runs_kept: int = 100
+    max_spawn_depth: int = _setting(4, parse_count, "how deep tasks may start tasks: 4 allows depths 0 to 3")
+    worker_token_ttl: float = _setting(1800.0, parse_duration, "the longest life of a worker's token")
+    session_ttl: float = _setting(7 * 86400.0, parse_duration, "the life of an operator's session")
+    cancel_grace: float = _setting(2.0, parse_duration, "how long a cancelled worker may take to end")
+    event_log_size: int = _setting(10_000, parse_count, "events of a run that stay in memory")
+    heartbeat_interval: float = _setting(300.0, parse_duration, "how often an attached session gives a sign of life")
+    heartbeat_misses: int = _setting(3, parse_count, "missed signs of life after which a session counts as gone")
+    max_lanes: int = _setting(100_000, parse_count, "lanes of one fan-out")
+    max_value_bytes: int = _setting(16 * 1024 * 1024, parse_size, "the size of one result as JSON")
+    finished_runs_kept: int = _setting(100, partial(parse_count, least=0), "ended runs that stay in memory")
 
 
 @frozen(kw_only=True)
 class PluginSettings:
-    """Which plugins are switched off before they are imported, and which must be there."""
+    """Which plugins are switched off before they are imported, and which must be there.
+
+    `disable` has plugin names or names of distributions; `disable_all` leaves only what the core brings itself.
+    """
 
     disable: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
@@ -37,9 +74,67 @@ class PluginSettings:
 
 @frozen(kw_only=True)
 class Settings:
-    """All settings of one Swarm; `file` says where they were read, `sections` has the plugins' own tables as data."""
+    """All settings of one Swarm.
+
+    `file` says where they were read, `sections` has the plugins' own tables as data, `layer_sets` the teams' lists of
+    layers. `origins` maps each key that was set (`engine.max_lanes`) to where its value came from: a file, a variable,
+    or `flag`; what is not in it has its default.
+    """
 
     engine: EngineSettings = field(factory=EngineSettings)
     plugins: PluginSettings = field(factory=PluginSettings)
     sections: Mapping[str, Any] = field(factory=dict)
+    layer_sets: Mapping[str, tuple[LayerUse, ...]] = field(factory=dict)
     file: Path | None = None
+    origins: Mapping[str, str] = field(factory=dict)
+
+    def section(self, name: str, model: type[T]) -> T:
+        """Return the section `[plugin.<name>]` as an instance of an attrs model; an absent section has the defaults.
+
+        Raises: SettingsError, with every key that is wrong.
+        """
+        from swarm_core.codec import structure
+
+        try:
+            return structure(self.sections.get(name, {}), model, path=f"plugin.{name}")
+        except DocumentError as error:
+            file = str(self.file) if self.file else None
+            found = [evolve(problem, file=self.origins.get(problem.path, file)) for problem in error.problems]
+            raise SettingsError.of(found) from None
+
+
+def load_settings(
+    *,
+    file: str | Path | None = None,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings from `swarm.toml`, `SWARM_*` and overrides.
+
+    `file` (or `SWARM_CONFIG`) must exist; without either, the nearest `swarm.toml` in `cwd` or a folder above it is
+    read, if there is one. `overrides` maps dotted keys (`engine.max_lanes`) to values or to texts as a flag gives them.
+    Raises: SettingsError, with everything that is wrong in all sources.
+    """
+    from swarm_core import settings_sources as sources
+
+    path = sources.locate(file or environ.get("SWARM_CONFIG") or None, cwd)
+    problems: list[Any] = []
+    merged: dict[tuple[str, ...], sources.Value] = {}
+    for source in sources.read_all(path, environ, overrides or {}, problems):
+        sources.merge(merged, sources.check(source, problems))
+    if problems:
+        raise SettingsError.of(problems)
+    return Settings(
+        engine=EngineSettings(**sources.table(merged, "engine")),
+        plugins=PluginSettings(**sources.table(merged, "plugins")),
+        sections=sources.table(merged, "plugin"),
+        layer_sets={name: body["use"] for name, body in sources.table(merged, "layers").items()},
+        file=path,
+        origins={".".join(key): value.origin for key, value in merged.items()},
+    )
+
+
+def engine_fields() -> Mapping[str, Any]:
+    """Return the engine's settings by name; an attribute's `metadata` has `parse` and `summary`."""
+    return {attribute.name: attribute for attribute in fields(EngineSettings)}

@@ -1,0 +1,1 @@
+"""Carries out tasks, drives runs, and answers for what happened."""

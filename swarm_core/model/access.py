@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 class Role(StrEnum):
@@ -92,8 +92,8 @@ DEFAULT_ROLE_VERBS: Mapping[Role, frozenset[Verb]] = {
 class CapToken:
     """A signed grant: who, as what, for which scopes, until when, how often.
 
-    `scopes` are `*`, `verb:<name>` or `data:<key>` (a trailing `*` in the key matches any rest). Times are Unix seconds.
-    `max_uses` None means any number. `nonce` is 128 random bits; the engine keeps only its digest.
+    `scopes` are `*`, `verb:<name>` or `data:<key>` (a trailing `*` in the key matches any rest). Times are Unix
+    seconds. `max_uses` None means any number. `nonce` is 128 random bits; the engine keeps only its digest.
     """
 
     agent_id: str
@@ -102,5 +102,5 @@ class CapToken:
     issued_at: int
     expire_at: int
     max_uses: int | None
-    nonce: str
-    sig_hex: str
+    nonce: str = field(repr=False)
+    sig_hex: str = field(repr=False)

@@ -18,6 +18,7 @@ OutputRef = NewType("OutputRef", str)
 # prefix -> random bits. Ids that grant anything (handles) take their 128 bits from the operating system.
 BITS = {"RUN-": 64, "T-": 64, "S-": 64, "W-": 64, "R-": 96, "out-": 64, "wh-": 128}
 
+_MADE = {prefix: (bits, f"{prefix}%0{bits // 4}x") for prefix, bits in BITS.items()}
 _FORM = {prefix: re.compile(rf"{prefix}[0-9A-Za-z_.-]{{1,120}}\Z") for prefix in BITS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -26,8 +27,8 @@ RandomBits = Callable[[int], int]
 
 def new_id(prefix: str, random_bits: RandomBits) -> str:
     """Make an id of the given prefix from `random_bits(n)`, a source of n random bits."""
-    bits = BITS[prefix]
-    return f"{prefix}{random_bits(bits):0{bits // 4}x}"
+    bits, form = _MADE[prefix]
+    return form % random_bits(bits)
 
 
 def check_id(prefix: str, text: str) -> str:

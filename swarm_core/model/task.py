@@ -80,14 +80,3 @@ class Cancelled:
 
 
 DispatchOutcome = Pass | Blocked | Cancelled
-
-
-@frozen(kw_only=True)
-class WorkerPayload:
-    """What a worker outside the process fetches."""
-
-    task_id: TaskId
-    attempt: int
-    agent: str
-    prompt: str
-    system: str | None = None

@@ -1,0 +1,392 @@
+-- Builds the only environment that a script sees. Runs once, in a new runtime, before the script is known.
+--
+-- clock() gives seconds; confine() puts the memory limit back after the host worked without one; ask_host(name, arguments)
+-- and decode_json(text) give true and a value, or false and a text. None of them ever raises, and none is given to a script.
+
+local clock, confine, ask_host, decode_json, max_json, max_log, max_depth = ...
+
+local error, getmetatable, ipairs, load, next, select = error, getmetatable, ipairs, load, next, select
+local rawget, tonumber, tostring, type = rawget, tonumber, tostring, type
+local raw_pcall, raw_setmetatable = pcall, setmetatable
+local raw_resume, raw_close, create, status = coroutine.resume, coroutine.close, coroutine.create, coroutine.status
+local sethook, getinfo, metatable_of = debug.sethook, debug.getinfo, debug.getmetatable
+local concat, pack, sort, unpack = table.concat, table.pack, table.sort, table.unpack
+local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
+local math_type, utf8_len = math.type, utf8.len
+
+local ABSENT = "is not available in Lua workers"
+
+-- time --------------------------------------------------------------------------------------------------------
+
+local HOOK_EVERY = 10000 -- instructions; below that the clock costs more than the script
+
+local deadline, script_name
+local expired, expired_at = false, nil
+
+local function line_of_script()
+  for level = 3, 30 do
+    local info = getinfo(level, "Sl")
+    if not info then return nil end
+    if info.short_src == script_name and info.currentline > 0 then
+      return script_name .. ":" .. info.currentline
+    end
+  end
+end
+
+local hook
+
+-- The flag is set before anything that can fail, so that a script which swallows this error meets the next one.
+local function check_time()
+  if not expired then
+    if clock() < deadline then return end
+    expired = true
+    sethook(hook, "", 1)
+    expired_at = line_of_script()
+  end
+  sethook(hook, "", 1)
+  error("time limit exceeded", 0)
+end
+
+hook = function() check_time() end
+
+local function after_call(ok, ...)
+  if not ok then check_time() end
+  return ok, ...
+end
+
+local function safe_pcall(f, ...)
+  return after_call(raw_pcall(f, ...))
+end
+
+-- The handler runs after unwinding: as a real message handler it would run with hooks off.
+local function handled(handler, ok, ...)
+  if ok then return ok, ... end
+  check_time()
+  return false, select(2, safe_pcall(handler, ...))
+end
+
+local function safe_xpcall(f, handler, ...)
+  return handled(handler, raw_pcall(f, ...))
+end
+
+-- Every coroutine has a hook of its own.
+local function hooked_create(f)
+  if type(f) ~= "function" then error("coroutine.create: a function is wanted", 2) end
+  local thread = create(f)
+  sethook(thread, hook, "", HOOK_EVERY)
+  return thread
+end
+
+local function results_of(thread, ok, ...)
+  if ok then return ... end
+  check_time()
+  if status(thread) == "dead" then after_call(raw_close(thread)) end
+  error((...), 0)
+end
+
+local function hooked_wrap(f)
+  if type(f) ~= "function" then error("coroutine.wrap: a function is wanted", 2) end
+  local thread = hooked_create(f)
+  return function(...) return results_of(thread, raw_resume(thread, ...)) end
+end
+
+-- values ------------------------------------------------------------------------------------------------------
+
+local ARRAY = { __metatable = "array", __name = "array" }
+
+local null = raw_setmetatable({}, {
+  __metatable = "null",
+  __name = "null",
+  __tostring = function() return "null" end,
+  __index = function() error("attempt to index null", 2) end,
+  __newindex = function() error("attempt to set a field of null", 2) end,
+})
+
+local function array(items)
+  if items == nil then items = {} end
+  if type(items) ~= "table" then error("json.array: a table is wanted", 2) end
+  local current = metatable_of(items)
+  if current ~= nil and current ~= ARRAY then error("json.array: the table has a metatable already", 2) end
+  return raw_setmetatable(items, ARRAY)
+end
+
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+for code = 0, 31 do
+  local character = string.char(code)
+  ESCAPES[character] = ESCAPES[character] or format("\\u%04x", code)
+end
+
+-- Walks raw tables only: no metamethod of the script runs while its values are written down.
+local function to_json(value)
+  local pieces, count, size = {}, 0, 0
+  local open, trail = {}, {}
+
+  local function fail(name, text)
+    local place = "$"
+    for _, step in ipairs(trail) do place = place .. step end
+    if #place > 120 then place = sub(place, 1, 117) .. "..." end
+    error(name .. " at " .. place .. ": " .. text, 0)
+  end
+
+  local function put(piece)
+    size = size + #piece
+    if size > max_json then fail("too_large", format("more than %d bytes of JSON", max_json)) end
+    count = count + 1
+    pieces[count] = piece
+  end
+
+  local function put_text(text)
+    if size + #text > max_json then fail("too_large", format("more than %d bytes of JSON", max_json)) end
+    if not utf8_len(text) then fail("not_utf8", "the text is not valid UTF-8") end
+    put('"' .. gsub(text, '[%c"\\]', ESCAPES) .. '"')
+  end
+
+  local function put_number(number)
+    if math_type(number) == "integer" then return put(format("%d", number)) end
+    if number ~= number or number == 1 / 0 or number == -1 / 0 then
+      fail("not_a_number", (number ~= number and "nan" or "infinity") .. " has no form in JSON")
+    end
+    local text = format("%.15g", number)
+    if tonumber(text) ~= number then text = format("%.17g", number) end
+    put(find(text, "[.e]") and text or text .. ".0")
+  end
+
+  local function keys_of(t)
+    local texts, integers, highest = {}, 0, 0
+    for key in next, t do
+      if type(key) == "string" then
+        texts[#texts + 1] = key
+      elseif math_type(key) == "integer" and key >= 1 then
+        integers = integers + 1
+        if key > highest then highest = key end
+      else
+        fail("bad_key", "a key is " .. (type(key) == "number" and tostring(key) or "a " .. type(key)))
+      end
+    end
+    return texts, integers, highest
+  end
+
+  local put_value
+
+  local function put_array(t, length)
+    put("[")
+    for index = 1, length do
+      if index > 1 then put(",") end
+      trail[#trail + 1] = "[" .. (index - 1) .. "]"
+      put_value(rawget(t, index))
+      trail[#trail] = nil
+    end
+    put("]")
+  end
+
+  local function put_object(t, keys)
+    sort(keys)
+    put("{")
+    for position, key in ipairs(keys) do
+      if position > 1 then put(",") end
+      put_text(key)
+      put(":")
+      trail[#trail + 1] = "." .. sub(key, 1, 40)
+      put_value(rawget(t, key))
+      trail[#trail] = nil
+    end
+    put("}")
+  end
+
+  local function put_table(t)
+    if open[t] then fail("cyclic", "the table holds itself") end
+    if #trail >= max_depth then fail("too_deep", format("more than %d levels", max_depth)) end
+    local keys, integers, highest = keys_of(t)
+    local as_array = integers > 0 or metatable_of(t) == ARRAY
+    if as_array and #keys > 0 then fail("mixed_table", "it has both positions and names as keys") end
+    if as_array and integers ~= highest then
+      fail("sparse_array", format("%d of the positions 1 to %d are filled; use null for what is absent", integers, highest))
+    end
+    open[t] = true
+    if as_array then put_array(t, integers) else put_object(t, keys) end
+    open[t] = nil
+  end
+
+  put_value = function(v)
+    local kind = type(v)
+    if v == nil or v == null then put("null")
+    elseif kind == "string" then put_text(v)
+    elseif kind == "number" then put_number(v)
+    elseif kind == "boolean" then put(tostring(v))
+    elseif kind == "table" then put_table(v)
+    else fail("unsupported_type", "a " .. kind .. " has no form in JSON")
+    end
+  end
+
+  put_value(value)
+  return concat(pieces)
+end
+
+local function encode(value)
+  local ok, text = after_call(raw_pcall(to_json, value))
+  if not ok then error("json.encode: " .. text, 2) end
+  return text
+end
+
+local function decode(text)
+  if type(text) ~= "string" then error("json.decode: a string is wanted", 2) end
+  local ok, value = decode_json(text)
+  confine()
+  if not ok then error("json.decode: " .. value, 2) end
+  return value
+end
+
+-- the script's environment ------------------------------------------------------------------------------------
+
+local log, log_size = {}, 0
+
+local function print_line(...)
+  local words = pack(...)
+  for position = 1, words.n do words[position] = tostring(words[position]) end
+  local line = concat(words, "\t", 1, words.n) .. "\n"
+  local room = max_log - log_size
+  if room <= 0 then return end
+  log[#log + 1] = sub(line, 1, room)
+  log_size = log_size + #log[#log]
+end
+
+local function absent(name)
+  return function() error(name .. " " .. ABSENT, 2) end
+end
+
+local function absent_library(name)
+  local function refuse(_, key) error(name .. "." .. tostring(key) .. " " .. ABSENT, 2) end
+  return raw_setmetatable({}, { __index = refuse, __newindex = refuse, __metatable = "absent" })
+end
+
+-- __gc would run with hooks off, in the middle of whatever the host does.
+local function safe_setmetatable(t, metatable)
+  if type(metatable) == "table" and rawget(metatable, "__gc") ~= nil then
+    error("metatables with __gc are not available in Lua workers", 2)
+  end
+  local ok, result = raw_pcall(raw_setmetatable, t, metatable)
+  if not ok then error(result, 2) end
+  return result
+end
+
+local env = {
+  _VERSION = _VERSION,
+  assert = assert, error = error, getmetatable = getmetatable, ipairs = ipairs, next = next, pairs = pairs,
+  rawequal = rawequal, rawget = rawget, rawlen = rawlen, rawset = rawset, select = select, tonumber = tonumber,
+  tostring = tostring, type = type,
+  pcall = safe_pcall, xpcall = safe_xpcall, setmetatable = safe_setmetatable, print = print_line,
+  math = math, string = string, table = table, utf8 = utf8,
+  coroutine = {
+    create = hooked_create, wrap = hooked_wrap, status = status, yield = coroutine.yield, running = coroutine.running,
+    isyieldable = coroutine.isyieldable,
+    resume = function(thread, ...) return after_call(raw_resume(thread, ...)) end,
+    close = function(thread) return after_call(raw_close(thread)) end,
+  },
+  null = null,
+  json = { null = null, array = array, encode = encode, decode = decode },
+  host = {},
+}
+env._G = env
+
+-- Text only, whatever mode is asked for: bytecode can crash the interpreter.
+env.load = function(chunk, name, _, scope)
+  if type(chunk) ~= "string" then error("load: a string is wanted in Lua workers", 2) end
+  return load(chunk, name or "=load", "t", scope or env)
+end
+
+for _, name in ipairs { "collectgarbage", "dofile", "loadfile", "loadstring", "require", "warn" } do
+  env[name] = absent(name)
+end
+for _, name in ipairs { "debug", "io", "os", "package" } do
+  env[name] = absent_library(name)
+end
+string.dump = absent("string.dump")
+metatable_of("").__metatable = "string"
+
+local function add_host_function(name)
+  env.host[name] = function(...)
+    local arguments = pack(...)
+    for position = 1, arguments.n do
+      if arguments[position] == nil then arguments[position] = null end
+    end
+    arguments.n = nil
+    local ok, text = after_call(raw_pcall(to_json, raw_setmetatable(arguments, ARRAY)))
+    if not ok then error("host." .. name .. ": arguments: " .. text, 2) end
+    local answered, value = ask_host(name, text)
+    confine()
+    check_time()
+    if not answered then error("host." .. name .. " " .. value, 2) end
+    return value
+  end
+end
+
+-- running -----------------------------------------------------------------------------------------------------
+
+local function text_of_error(raised)
+  local kind = type(raised)
+  if kind == "string" then return sub(raised, 1, 2000) end
+  if kind == "number" or kind == "boolean" then return "error(" .. tostring(raised) .. ")" end
+  if kind == "nil" then return "error(nil)" end
+  local message = kind == "table" and rawget(raised, "message")
+  if type(message) == "string" then return sub(message, 1, 2000) end
+  return "a " .. kind .. " was raised as the error"
+end
+
+local function failure(raised)
+  if expired then return "timeout", expired_at or "" end
+  if raised == "not enough memory" then return "memory", "" end
+  return "error", text_of_error(raised)
+end
+
+-- A table with `value` or `ok` speaks about itself; anything else is the value.
+local function value_and_ok(result)
+  if type(result) ~= "table" or result == null or metatable_of(result) == ARRAY then return result, true end
+  local value, ok = rawget(result, "value"), rawget(result, "ok")
+  if ok ~= nil and type(ok) ~= "boolean" then error("bad_ok at $.ok: it is neither true nor false", 0) end
+  if value ~= nil then return value, ok ~= false end
+  return result, ok ~= false
+end
+
+local function written(result)
+  local value, ok = value_and_ok(result)
+  return to_json(value), ok
+end
+
+-- A hook counts for one thread only: what is to be bounded runs in a thread of its own, and this code never in one, so
+-- that it can still speak when the time is over.
+local function bounded(f, ...)
+  local thread = create(f)
+  sethook(thread, hook, "", HOOK_EVERY)
+  local ended = pack(raw_resume(thread, ...))
+  if expired or not ended[1] then return false, failure(ended[2]) end
+  if status(thread) == "suspended" then return false, "error", "attempt to yield from outside a coroutine" end
+  return true, unpack(ended, 2, ended.n)
+end
+
+local function speak(kind, text, content)
+  return kind, text, content or false, concat(log)
+end
+
+-- Gives a status (done, error, result, timeout, memory), a text, whether the worker is content, and what was printed.
+local function run(name, source, seconds, functions, prompt, ctx, agent, task_id, attempt, key)
+  script_name = name
+  env._PROMPT, env._CTX, env._AGENT, env._TASK_ID, env._ATTEMPT, env._KEY = prompt, ctx, agent, task_id, attempt, key
+  if functions then
+    for _, function_name in ipairs(functions) do add_host_function(function_name) end
+  end
+  deadline = clock() + seconds
+  confine()
+  local chunk, problem = load(source, "=" .. name, "t", env)
+  if not chunk then return speak(failure(problem)) end
+  local ended = pack(bounded(chunk))
+  if not ended[1] then return speak(ended[2], ended[3]) end
+  if ended.n == 1 then return speak("result", "no_result at $: the script ended without return") end
+  local ok, text, content = bounded(written, ended[2])
+  if ok then return speak("done", text, content) end
+  return speak(text == "error" and "result" or text, content)
+end
+
+local globals_of_state = _G
+for name in next, globals_of_state do globals_of_state[name] = nil end
+
+return run, array, null

@@ -1,0 +1,120 @@
+"""The kind `lua`: agents that are scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import NoReturn, TypeVar
+
+from swarm_core.contracts import Spawner
+from swarm_core.errors import SpawnFailed, WorkerFailed
+from swarm_core.factories import Environment, Function, SpawnerFactory
+from swarm_core.model.blueprint import AgentDef, AgentHint
+from swarm_core.model.call import Call, Result
+from swarm_core.model.output import Progress
+from swarm_plugin_lua.job import Job, Reply, Script
+from swarm_plugin_lua.pool import LuaPool
+from swarm_plugin_lua.settings import read_settings
+from swarm_plugin_lua.spec import Limits, LuaSpec, limits_of, script_of
+
+LONGEST_ERROR = 500  # characters
+
+T = TypeVar("T")
+
+RunJob = Callable[[Job], Awaitable[Reply]]
+
+
+class LuaSpawner(Spawner):
+    """Runs one script per attempt, each time in a fresh runtime."""
+
+    __slots__ = ("_functions", "_limits", "_run_job", "_script")
+
+    def __init__(self, script: Script, limits: Limits, functions: Mapping[str, Function], run_job: RunJob) -> None:
+        self._script, self._limits, self._functions, self._run_job = script, limits, functions, run_job
+
+    async def run(self, call: Call) -> Result:
+        """Run the script and return what it returned; what it printed becomes one Progress of the stage `print`.
+
+        Raises: WorkerFailed of the kinds `lua_error`, `lua_timeout`, `lua_memory` and `lua_crashed`; SpawnFailed.
+        """
+        reply = await self._run_job(
+            Job(
+                script=self._script,
+                input=call.input,
+                agent=call.agent,
+                task_id=call.task_id,
+                attempt=call.attempt,
+                key=call.idempotency_key,
+                time_limit=self._limits.time,
+                memory_limit=self._limits.memory,
+                functions=self._functions,
+            )
+        )
+        if reply.log:
+            call.context.emit(Progress("print", reply.log))
+        if reply.status != "done":
+            raise failure(self._script, self._limits, reply)
+        return Result(reply.value, reply.ok)
+
+
+def build_lua(agent: AgentDef, spec: LuaSpec, hint: AgentHint, environment: Environment) -> Spawner:
+    """Build the spawner of an agent; raises ValueError, with everything that is wrong with its spec."""
+    settings = read_settings(environment.settings)
+    wrong: list[str] = []
+    script = _kept(wrong, lambda: script_of(agent, spec, settings))
+    limits = _kept(wrong, lambda: limits_of(spec, hint, settings))
+    if script is None or limits is None:
+        raise ValueError("; ".join(wrong))
+    pure = {name: function for name, function in environment.functions.items() if function.pure}
+    return LuaSpawner(script, limits, pure, _runner(settings.isolation, environment))
+
+
+LUA_KIND = SpawnerFactory(
+    kind="lua",
+    build=build_lua,
+    spec=LuaSpec,
+    summary="a Lua script, in a locked process of its own",
+)
+
+
+def failure(script: Script, limits: Limits, reply: Reply) -> WorkerFailed:
+    """Return the error that a reply stands for; the text is the same on every machine."""
+    kind, text, hint = "lua_error", reply.text, None
+    if reply.status == "timeout":
+        kind, hint = "lua_timeout", "time_limit in the spec, at most that of [plugin.lua], says how long it may take"
+        text = f"no end after {limits.time:g} s" + (f", at {reply.text}" if reply.text else "")
+    elif reply.status == "memory":
+        kind, hint = "lua_memory", "memory_limit in the spec, at most that of [plugin.lua], says how much it may take"
+        text = f"more than {limits.memory / 1024**2:g} MiB of memory"
+    elif reply.status == "crashed":
+        kind, text = "lua_crashed", f"the Lua process died: {reply.text}"
+    elif reply.status == "result":
+        text = f"result: {reply.text}"
+    message = f"lua eval [{script.name}]: {text}"
+    if len(message) > LONGEST_ERROR:
+        message = message[: LONGEST_ERROR - 3] + "..."
+    return WorkerFailed(message, kind=kind, hint=hint)
+
+
+def _kept(wrong: list[str], read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except ValueError as error:
+        wrong.append(str(error))
+        return None
+
+
+def _runner(isolation: str, environment: Environment) -> RunJob:
+    if isolation == "inproc":
+        from swarm_plugin_lua.inproc import run_in_process
+
+        return run_in_process
+    pool = environment.services.get(LuaPool)
+    return partial(pool.run, processes=environment.processes) if pool else _without_pool
+
+
+async def _without_pool(job: Job) -> NoReturn:
+    raise SpawnFailed(
+        f"no Lua processes for script {job.script.name!r}: nobody opened a pool for them",
+        hint="use `async with Swarm.open(...)`, or put a pool of `open_pool()` into services[LuaPool]",
+    )

@@ -1,0 +1,105 @@
+"""Outputs kept in this process, for as long as it lives."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from swarm_core.contracts import OutputStore
+from swarm_core.errors import OutputNotFound
+from swarm_core.factories import StoreFactory
+from swarm_core.model.ids import RandomBits, new_id
+from swarm_core.model.output import OutputEvent, OutputRecord
+
+
+class MemoryOutputStore(OutputStore):
+    """Keeps outputs in dictionaries; `forget_run` is what makes room.
+
+    An attempt mostly has one output, so its place in the index holds the record itself and a list only from the second
+    on: what is kept for each step is what the garbage collector has to look at. References grant nothing and need no
+    secret chance.
+    """
+
+    def __init__(self, random_bits: RandomBits = random.getrandbits) -> None:
+        self._random_bits = random_bits
+        self._records: dict[str, OutputRecord] = {}
+        self._by_attempt: dict[str, OutputRecord | list[OutputRecord]] = {}
+        self._by_run: dict[str, list[str]] = {}
+        self._latest: dict[str, str] = {}
+
+    async def append(
+        self,
+        *,
+        run_id: str,
+        task_id: str,
+        attempt: int,
+        producer_agent: str,
+        event: OutputEvent,
+        parent_refs: Sequence[str] = (),
+    ) -> str:
+        """Keep one output and return its reference."""
+        ref = new_id("out-", self._random_bits)
+        record = OutputRecord(
+            id=ref,
+            run_id=run_id,
+            task_id=task_id,
+            attempt=attempt,
+            producer_agent=producer_agent,
+            event=event,
+            parent_refs=tuple(parent_refs),
+        )
+        self._records[ref] = record
+        self._latest[producer_agent] = ref
+        self._by_run.setdefault(run_id, []).append(ref)
+        self._index(record)
+        return ref
+
+    async def get(self, ref: str) -> OutputRecord:
+        """Return one output; raises OutputNotFound."""
+        try:
+            return self._records[ref]
+        except KeyError:
+            raise OutputNotFound(ref) from None
+
+    async def get_latest_by_name(self, producer_agent: str) -> OutputRecord:
+        """Return the newest output of a producer; raises OutputNotFound."""
+        ref = self._latest.get(producer_agent)
+        if ref is None:
+            raise OutputNotFound(producer_agent)
+        return self._records[ref]
+
+    async def list_for_attempt(self, task_id: str, attempt: int) -> Sequence[OutputRecord]:
+        """Return an attempt's outputs in the order they came."""
+        found = self._by_attempt.get(f"{task_id}/{attempt}", [])
+        return list(found) if isinstance(found, list) else [found]
+
+    async def forget_run(self, run_id: str) -> None:
+        """Drop all outputs of a run."""
+        dropped = [self._records.pop(ref) for ref in self._by_run.pop(run_id, ())]
+        for record in dropped:
+            self._by_attempt.pop(f"{record.task_id}/{record.attempt}", None)
+        stale = {record.producer_agent for record in dropped if self._latest.get(record.producer_agent) == record.id}
+        for producer in stale:
+            del self._latest[producer]
+        if stale:
+            self._latest |= {r.producer_agent: r.id for r in self._records.values() if r.producer_agent in stale}
+
+    def _index(self, record: OutputRecord) -> None:
+        place = f"{record.task_id}/{record.attempt}"
+        there = self._by_attempt.get(place)
+        if there is None:
+            self._by_attempt[place] = record
+        elif isinstance(there, list):
+            there.append(record)
+        else:
+            self._by_attempt[place] = [there, record]
+
+
+@asynccontextmanager
+async def open_memory_outputs(url: str) -> AsyncIterator[MemoryOutputStore]:
+    """Open an empty store; of the URL only its scheme counts."""
+    yield MemoryOutputStore()
+
+
+MEMORY_OUTPUTS = StoreFactory("output", "memory", open_memory_outputs, summary="outputs in this process's memory")

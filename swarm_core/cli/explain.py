@@ -1,0 +1,104 @@
+"""`swarm explain`: what a Blueprint resolves to before it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swarm_core.cli import inputs, outcome
+from swarm_core.cli.tables import print_table
+from swarm_core.model.policy import AgentPolicy
+from swarm_core.settings import Settings
+from swarm_core.swarm import Prepared, Swarm
+
+
+@click.command("explain")
+@inputs.blueprint_argument
+@inputs.compile_options
+@click.option("--json", "as_json", is_flag=True, help="Print one object: blueprint, agents, layers, bound, problems.")
+@click.pass_context
+def command(ctx: click.Context, file: Path, **options: Any) -> int:
+    """Show what the Blueprint in FILE resolves to.
+
+    For each agent the kind it runs on, who provides it and what the engine grants it; the layers around every
+    attempt, the outermost first, and who asked for them; the most dispatches a run can make.
+    """
+    text = sys.stdin.buffer.read() if str(file) == "-" else None
+    return asyncio.run(_explain(inputs.settings_of(ctx), file, text, **options))
+
+
+async def _explain(
+    settings: Settings, file: Path, text: bytes | None, *, bindings: tuple[str, ...], layer_set: str, as_json: bool
+) -> int:
+    async with Swarm.open(settings) as swarm:
+        document = swarm.read(file, text=text)
+        prepared = swarm.prepare(document, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+    if as_json:
+        outcome.print_json(_facts(prepared))
+    else:
+        _print(prepared)
+    return outcome.OK
+
+
+def _facts(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "blueprint": prepared.blueprint.id,
+        "agents": [
+            {
+                "agent": agent.agent,
+                "asked": agent.asked,
+                "kind": agent.kind,
+                "provider": agent.provider,
+                **_policy_facts(agent.policy),
+            }
+            for agent in prepared.agents
+        ],
+        "layers": [
+            {"key": layer.key, "stage": layer.stage.name, "provider": layer.provider, "why": layer.why}
+            for layer in prepared.chain
+        ],
+        "bound": str(prepared.bound),
+        "problems": [problem.as_json() for problem in prepared.problems],
+    }
+
+
+def _policy_facts(policy: AgentPolicy) -> dict[str, Any]:
+    retry = policy.retry
+    return {
+        "timeout": policy.timeout,
+        "max_attempts": retry.max_attempts if retry else 1,
+        "retry_on": sorted(retry.on) if retry else [],
+        "concurrency": policy.concurrency,
+    }
+
+
+def _print(prepared: Prepared) -> None:
+    click.echo(f"Blueprint {prepared.blueprint.id}: at most {prepared.bound}")
+    click.echo("\nAgents")
+    rows = [
+        (agent.agent, _kind(agent.asked, agent.kind), agent.provider or "", _granted(agent.policy))
+        for agent in prepared.agents
+    ]
+    print_table(("agent", "kind", "provided by", "granted"), rows, empty="none: the flow is pure")
+    click.echo("\nLayers around every attempt, the outermost first")
+    layers = [(layer.key, layer.stage.name, layer.provider or "", layer.why) for layer in prepared.chain]
+    print_table(("layer", "stage", "provided by", "asked for by"), layers, empty="none")
+    for problem in prepared.problems:
+        outcome.say(f"{problem.severity}: {problem}")
+
+
+def _kind(asked: str, kind: str) -> str:
+    return kind if asked == kind else f"{kind} (asked: {asked})"
+
+
+def _granted(policy: AgentPolicy) -> str:
+    parts = [
+        f"timeout {policy.timeout:g} s" if policy.timeout is not None else "",
+        f"{policy.retry.max_attempts} attempts on {', '.join(sorted(policy.retry.on))}" if policy.retry else "",
+        f"{policy.concurrency} at once" if policy.concurrency is not None else "",
+    ]
+    return "; ".join(part for part in parts if part) or "no limits"

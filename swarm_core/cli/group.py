@@ -1,0 +1,99 @@
+"""The `swarm` command and its subcommands, each in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from swarm_core import __version__
+from swarm_core.errors import did_you_mean
+
+# name -> (module, summary): the summary stands here so that the list of commands imports none of them.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("run", "Run a Blueprint and print its final ctx."),
+    "check": ("check", "Tell everything that is wrong with a Blueprint."),
+    "explain": ("explain", "Show what a Blueprint resolves to: agents, layers, bound of dispatches."),
+    "new": ("new", "Make a project that runs."),
+    "plugins": ("plugins", "List plugins: what is active, what is refused and why."),
+    "hooks": ("hooks", "List the hooks that a plugin may implement."),
+    "schema": ("schema", "Print the JSON Schema of Blueprints."),
+}
+
+
+class SwarmGroup(click.Group):
+    """Finds the core's commands by name, then those that plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *sorted(set(self._with_plugins(ctx).commands) - set(COMMANDS))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            return self._own(cmd_name)
+        return self._with_plugins(ctx).commands.get(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = click.utils.make_str(args[0])
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            hint = did_you_mean(name, self.list_commands(ctx), otherwise="commands")
+            ctx.fail(f"no command {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        added = {name: command.get_short_help_str(60) for name, command in self._with_plugins(ctx).commands.items()}
+        rows = [(name, summary) for name, (_, summary) in COMMANDS.items()]
+        rows += [(name, summary) for name, summary in sorted(added.items()) if name not in COMMANDS]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _own(self, name: str) -> click.Command:
+        command: click.Command = import_module(f"swarm_core.cli.{COMMANDS[name][0]}").command
+        return command
+
+    def _with_plugins(self, ctx: click.Context) -> click.Group:
+        """Return a group that holds the plugins' commands; what could not be added is told on stderr, once."""
+        known: click.Group | None = ctx.meta.get("swarm.plugin_commands")
+        if known is None:
+            known = ctx.meta["swarm.plugin_commands"] = _plugin_commands(ctx)
+        return known
+
+
+def _plugin_commands(ctx: click.Context) -> click.Group:
+    from swarm_core import builtin
+    from swarm_core.cli.outcome import warn
+    from swarm_core.errors import SwarmError
+    from swarm_core.host import Host
+    from swarm_core.settings import Settings, load_settings
+
+    group = click.Group(commands={name: click.Command(name) for name in COMMANDS})
+    try:
+        settings = load_settings(file=(ctx.obj or {}).get("config"))
+    except SwarmError:
+        settings = Settings()  # whoever needs the settings tells what is wrong with them
+    host = Host.load(None, settings, builtin=(builtin,), strict=False)
+    for error in host.commands(group):
+        warn(str(error))
+    for name in COMMANDS:
+        group.commands.pop(name, None)
+    return group
+
+
+@click.group(cls=SwarmGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="swarm")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Settings file; default: the nearest swarm.toml in this folder or above, or $SWARM_CONFIG.",
+)
+@click.pass_context
+def cli(ctx: click.Context, **options: Any) -> None:
+    """Run Blueprints: flows as data, over workers of any kind.
+
+    Start with `swarm new DIR`, then `swarm run DIR/blueprint.yaml`.
+    """
+    ctx.obj = options

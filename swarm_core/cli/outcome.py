@@ -1,0 +1,134 @@
+"""How a command ends: exit codes, and errors as people and programs read them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import click
+
+from swarm_core.errors import (
+    AccessDenied,
+    DocumentError,
+    NotFound,
+    SettingsError,
+    StoreError,
+    SwarmError,
+)
+
+OK, FLOW_FAILED, USAGE, INVALID, NOT_FOUND, DENIED, STORE, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
+
+# The first row that an error is an instance of says the exit code.
+EXIT_CODES: tuple[tuple[type[SwarmError], int], ...] = (
+    (DocumentError, INVALID),
+    (NotFound, NOT_FOUND),
+    (AccessDenied, DENIED),
+    (StoreError, STORE),
+    (SettingsError, INVALID),
+    (SwarmError, INVALID),
+)
+
+_MISSING_CODES = frozenset({"file_not_found"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return text that cannot steer a terminal: control characters are written as escapes."""
+    return _CONTROL.sub(
+        lambda match: f"\\x{ord(match[0]):02x}" if ord(match[0]) < 256 else f"\\u{ord(match[0]):04x}", text
+    )
+
+
+def say(text: str = "") -> None:
+    """Write a line for people to stderr."""
+    click.echo(printable(text), err=True)
+
+
+def warn(text: str) -> None:
+    """Write a warning to stderr."""
+    say(f"warning: {text}")
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON document to stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def exit_code_of(error: SwarmError) -> int:
+    """Return the exit code for an error."""
+    if isinstance(error, DocumentError) and any(problem.code in _MISSING_CODES for problem in error.problems):
+        return NOT_FOUND
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def error_lines(error: BaseException) -> Iterator[str]:
+    """Yield what is wrong, a line each."""
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from error_lines(part)
+    elif isinstance(error, DocumentError | SettingsError) and error.problems:
+        yield from (str(problem) for problem in error.problems)
+    else:
+        yield str(error)
+
+
+def error_json(error: BaseException) -> list[dict[str, Any]]:
+    """Return what is wrong as data: problems, or code, message, where and hint."""
+    if isinstance(error, BaseExceptionGroup):
+        return [item for part in error.exceptions for item in error_json(part)]
+    if isinstance(error, DocumentError | SettingsError) and error.problems:
+        return [problem.as_json() for problem in error.problems]
+    if isinstance(error, SwarmError):
+        return [error.as_json()]
+    return [{"code": "error", "message": str(error)}]
+
+
+def run_and_exit(cli: click.Command, args: Sequence[str]) -> NoReturn:
+    """Run the command line and exit with the code that its outcome has."""
+    sys.exit(run(cli, args))
+
+
+def run(cli: click.Command, args: Sequence[str]) -> int:
+    """Run the command line and return the exit code; errors are told on stderr, never as a traceback."""
+    try:
+        code = cli.main(args=list(args), prog_name="swarm", standalone_mode=False)
+        return code if isinstance(code, int) else OK
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return OK
+    except (SwarmError, ExceptionGroup) as error:
+        return _tell(error)
+
+
+def _tell(error: SwarmError | ExceptionGroup[Exception]) -> int:
+    first = _first_of(error)
+    if first is None:
+        raise error
+    for line in error_lines(error):
+        say(f"error: {line}")
+    return exit_code_of(first)
+
+
+def _first_of(error: BaseException) -> SwarmError | None:
+    """Return the first error of a group when all of them are ours."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [_first_of(part) for part in error.exceptions]
+        return found[0] if all(part is not None for part in found) else None
+    return error if isinstance(error, SwarmError) else None
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere: the reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

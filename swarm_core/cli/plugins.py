@@ -1,0 +1,65 @@
+"""`swarm plugins`: what is active, what is refused and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from swarm_core import builtin
+from swarm_core.cli import inputs, outcome
+from swarm_core.cli.tables import print_table
+from swarm_core.host import Host, PluginStatus
+
+
+@click.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="Print one object: plugins, problems.")
+@click.option("--hash", "with_hash", is_flag=True, help="Show a hash over each plugin's installed files too.")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool, with_hash: bool) -> int:
+    """List plugins: name, state, distribution, version, what they provide, and what is wrong with them.
+
+    It comes up whatever is wrong with a plugin. Exit codes: 0 all are well, 3 at least one was refused or is missing.
+    """
+    host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
+    if as_json:
+        facts = [_facts(status) for status in host.plugins]
+        outcome.print_json({"plugins": facts, "problems": [problem.as_json() for problem in host.problems]})
+    else:
+        _print(host, with_hash=with_hash)
+    return outcome.INVALID if host.errors else outcome.OK
+
+
+def _facts(status: PluginStatus) -> dict[str, Any]:
+    return {
+        "name": status.name,
+        "state": str(status.state),
+        "distribution": status.distribution,
+        "version": status.version,
+        "module": status.module,
+        "hash": status.fingerprint(),
+        "hooks": list(status.hooks),
+        "provides": list(status.provides),
+        "error": status.error.as_json() if status.error else None,
+    }
+
+
+def _print(host: Host, *, with_hash: bool) -> None:
+    rows = [
+        (
+            status.name,
+            str(status.state),
+            f"{status.distribution or ''} {status.version or ''}".strip(),
+            ", ".join(status.provides),
+            *(((status.fingerprint() or "")[:16],) if with_hash else ()),
+        )
+        for status in host.plugins
+    ]
+    head = ("plugin", "state", "distribution", "provides", *(("hash",) if with_hash else ()))
+    print_table(head, rows, empty="none")
+    for error in host.errors:
+        outcome.say(f"error: {error}")
+        if trace := getattr(error, "traceback", ""):
+            outcome.say(trace)
+    for problem in host.problems:
+        outcome.say(f"{problem.severity}: {problem}")

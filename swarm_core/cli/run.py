@@ -1,0 +1,115 @@
+"""`swarm run`: run a Blueprint to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from swarm_core.cli import inputs, outcome
+from swarm_core.cli.progress import progress_for
+from swarm_core.model.task import RunStatus
+from swarm_core.settings import Settings
+from swarm_core.swarm import Launched, RunResult, Source, Swarm
+
+_CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
+
+
+@click.command("run")
+@inputs.blueprint_argument
+@click.option("--ctx", "ctx_text", metavar="JSON|@FILE|-", help="The initial ctx, a JSON value.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Write one value into the initial ctx; dots go deeper, VALUE is JSON or text. May be repeated.",
+)
+@inputs.compile_options
+@click.option("--json", "as_json", is_flag=True, help="Print one object: run_id, status, final_ctx, error, counts.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@click.pass_context
+def command(ctx: click.Context, file: Path, ctx_text: str | None, assignments: tuple[str, ...], **options: Any) -> int:
+    """Run the Blueprint in FILE and print its final ctx.
+
+    Progress goes to stderr, the result to stdout. Exit codes: 0 done, 1 the flow failed, 2 usage, 3 invalid input,
+    4 not found, 130 interrupted (Ctrl-C cancels the run and everything it started).
+    """
+    if str(file) == "-" and ctx_text == "-":
+        raise click.UsageError("only one of FILE and --ctx can be read from stdin")
+    init_ctx = inputs.initial_ctx(ctx_text, assignments, sys.stdin.buffer.read)
+    text = sys.stdin.buffer.read() if str(file) == "-" else None
+    return asyncio.run(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
+
+
+async def _run(
+    settings: Settings,
+    file: Path,
+    text: bytes | None,
+    init_ctx: Any,
+    *,
+    bindings: tuple[str, ...],
+    layer_set: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    async with Swarm.open(settings) as swarm:
+        source: Source = swarm.read(file, text=text)
+        prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+        if not quiet:
+            for problem in prepared.problems:
+                outcome.say(f"{problem.severity}: {problem}")
+        launched = await swarm.launch(prepared, init_ctx=init_ctx, operator_id="cli")
+        result = await _watched(launched, quiet=quiet)
+    _print(result, as_json=as_json)
+    return _CODES[result.status]
+
+
+async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
+    """Wait for the run while its progress is shown; the first Ctrl-C cancels it, the second one kills this program."""
+    release = _cancel_on_signal(launched)
+    try:
+        if not quiet:
+            with progress_for(launched.id, sys.stderr) as progress:
+                async for event in launched.events():
+                    progress.take(event)
+        return await launched.wait()
+    finally:
+        release()
+
+
+def _cancel_on_signal(launched: Launched) -> Callable[[], None]:
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def release() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    def cancel() -> None:
+        release()
+        outcome.say("cancelling the run (again to quit at once)")
+        launched.request_cancel()
+
+    for number in signals:
+        loop.add_signal_handler(number, cancel)
+    return release
+
+
+def _print(result: RunResult, *, as_json: bool) -> None:
+    if as_json:
+        outcome.print_json(result.as_json())
+        return
+    if result.error is not None:
+        facts = {**result.error}
+        place = " ".join(str(facts[key]) for key in ("where", "address") if facts.get(key))
+        outcome.say(
+            f"{result.status}: {facts.get('kind', '')} {facts.get('message', '')} {f'({place})' if place else ''}"
+        )
+        return
+    outcome.print_json(result.final_ctx)

@@ -1,0 +1,82 @@
+"""What one attempt may ask of the engine, bound to that attempt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from swarm_core.contracts import AttemptContext
+from swarm_core.engine.events import check_own_kind
+from swarm_core.errors import ResourceNotFound, TokenRevoked
+from swarm_core.model.call import Result
+from swarm_core.model.output import Final, Inline, OutputEvent, content_value, output_json
+
+if TYPE_CHECKING:
+    from swarm_core.engine.dispatch import Dispatch
+    from swarm_core.engine.state import Attempt, RunRecord
+
+
+class LiveContext(AttemptContext):
+    """The context of a live attempt; dead once the attempt is concluded."""
+
+    __slots__ = ("_attempt", "_dispatch", "_token", "latest", "tail")
+
+    def __init__(self, dispatch: Dispatch, attempt: Attempt) -> None:
+        self._dispatch, self._attempt = dispatch, attempt
+        self._token: str | None = None
+        self.latest: Result | None = None
+        self.tail: list[OutputEvent] = []
+
+    def emit(self, event: OutputEvent) -> None:
+        attempt = self._live()
+        self.tail.append(event)
+        if isinstance(event, Final):
+            self.latest = Result(content_value(event.content), event.ok)
+        self._dispatch.note(attempt, "worker_output", {"output": output_json(event)})
+
+    def record_final(self, result: Result, *, by: str | None = None) -> None:
+        self.latest = result
+        self.tail.append(Final(Inline(result.value), result.ok, by))
+
+    def publish(self, kind: str, **facts: Any) -> None:
+        check_own_kind(kind)
+        self._dispatch.note(self._live(), kind, facts)
+
+    async def start_child(self, agent: str, input: Any) -> Result:
+        return await self._dispatch.run_child(self._live(), agent, input)
+
+    async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
+        return await self._dispatch.ask(self._live(), question, timeout)
+
+    def fetch_data(self, key: str) -> Any:
+        run = self._run()
+        if key not in run.resources:
+            raise ResourceNotFound(key)
+        return run.resources[key]
+
+    @property
+    def deadline(self) -> float | None:
+        return self._attempt.deadline
+
+    def token(self) -> str:
+        if self._token is None:
+            self._token = self._dispatch.mint_for(self._live())
+        return self._token
+
+    def handle(self) -> str:
+        return self._dispatch.authority.handle_for(self.token())
+
+    @property
+    def minted(self) -> bool:
+        """Tell whether the attempt has a token to be revoked."""
+        return self._token is not None
+
+    def _live(self) -> Attempt:
+        if self._attempt.concluded:
+            raise TokenRevoked
+        return self._attempt
+
+    def _run(self) -> RunRecord:
+        run = self._live().task.run
+        if run is None:
+            raise ResourceNotFound("the task belongs to no run")
+        return run

@@ -1,0 +1,129 @@
+"""How large a value is as JSON, without printing it.
+
+The evaluator shares structure instead of copying it, so a small flow can make a value that is exponentially larger
+printed than it is in memory (`a = [a, a]` in a loop). Whoever prints, stores or sends a value measures it first. The
+work grows with what there is in memory: a container that was measured is not walked again.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from swarm_core.errors import FlowError
+from swarm_core.model.plain import plain_json
+from swarm_core.model.value import MAX_DEPTH, NotJson
+
+_LEAST, _BEYOND = -(2**63), 2**64
+_WORTH_KEEPING = 1_024
+_KEPT_AT_MOST = 64 * 1024 * 1024
+
+
+def measure(value: Any, max_bytes: int) -> int:
+    """Return about how many bytes a JSON value has when printed, counting what is shared as often as it is printed.
+
+    Strings count by their characters, numbers 8. Raises: FlowError of kind LimitError, when it is more than `max_bytes`
+    or nested deeper than MAX_DEPTH.
+    """
+    return Sizes().check(value, max_bytes, "max_value_bytes")
+
+
+class Sizes:
+    """Measures values and remembers those containers that are worth it; they must not be changed any more.
+
+    It holds on to what it remembers, at most 64 MiB as JSON, so that an id never comes to mean another container.
+    """
+
+    __slots__ = ("kept", "known")
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[int, int, Any]] = {}
+        self.kept = 0
+
+    def admit(self, value: Any) -> Any:
+        """Return a value from outside as plain JSON, itself where it is so already (see `plain_json`).
+
+        Raises: NotJson.
+        """
+        kind = type(value)
+        if kind is dict or kind is list:
+            try:
+                self._measured(value, 0)
+            except _NotPlain:
+                value = plain_json(value)
+                self._measured(value, 0)
+            return value
+        return plain_json(value)
+
+    def check(self, value: Any, limit: int, name: str) -> int:
+        """Return the size of a plain JSON value.
+
+        Raises: FlowError of kind LimitError, whose `op` is the limit's name, when it is larger or too deep.
+        """
+        kind = type(value)
+        if kind is dict or kind is list:
+            try:
+                size = self._measured(value, 0)[0]
+            except NotJson as error:
+                raise FlowError("LimitError", str(error), op="max_depth") from None
+        else:
+            size = len(value) + 2 if kind is str else 8
+        if size > limit:
+            raise FlowError("LimitError", f"the value is larger than {name} allows ({limit:,} bytes as JSON)", op=name)
+        return size
+
+    def _measured(self, value: Any, depth: int) -> tuple[int, int]:
+        known = self.known.get(id(value))
+        if known is None:
+            size, height = self._dict(value, depth) if type(value) is dict else self._list(value, depth, 0)
+            if size >= _WORTH_KEEPING:
+                self._keep(value, size, height)
+        else:
+            size, height, _ = known
+        if depth + height > MAX_DEPTH:
+            raise _too_deep()
+        return size, height
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> tuple[int, int]:
+        size = 0
+        for key in value:
+            if type(key) is not str:
+                raise _NotPlain
+            size += len(key) + 3
+        inner, height = self._list(value.values(), depth, 0)
+        return size + inner, height
+
+    def _list(self, members: Any, depth: int, height: int) -> tuple[int, int]:
+        if depth >= MAX_DEPTH:
+            raise _too_deep()
+        size = 2 + len(members)
+        for member in members:
+            kind = type(member)
+            if kind is str:
+                size += len(member) + 2
+            elif kind is dict or kind is list:
+                below, levels = self._measured(member, depth + 1)
+                size += below
+                height = max(height, levels)
+            elif kind is bool or member is None:
+                size += 5
+            elif (kind is int and _LEAST <= member < _BEYOND) or (kind is float and isfinite(member)):
+                size += 8
+            else:
+                raise _NotPlain
+        return size, height + 1
+
+    def _keep(self, value: Any, size: int, height: int) -> None:
+        if self.kept > _KEPT_AT_MOST:
+            self.known.clear()
+            self.kept = 0
+        self.known[id(value)] = (size, height, value)
+        self.kept += size
+
+
+class _NotPlain(Exception):
+    """A value holds something that must be changed, or refused, first."""
+
+
+def _too_deep() -> NotJson:
+    return NotJson(f"the value is nested deeper than {MAX_DEPTH} levels, or holds itself")

@@ -1,0 +1,136 @@
+"""JSON values: checking, copying and bounding what crosses from workers into the flow and back."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+MAX_DEPTH = 200
+
+_PLAIN = frozenset({int, bool, type(None)})
+
+
+class NotJson(ValueError):
+    """A value is no JSON, is nested too deeply, or is too large; the text says where and why."""
+
+
+def json_copy(value: Any, *, max_bytes: int) -> Any:
+    """Return a copy of a JSON value that shares no container with it; tuples become lists.
+
+    Structure that is shared inside the value stays shared in the copy, so the cost grows with what there is, not with
+    what would be printed. Sizes are estimates: the characters of strings and 8 for everything else.
+    Raises: NotJson.
+    """
+    if type(value) in _PLAIN:
+        return value
+    return _Copier(max_bytes).copy(value, 0)
+
+
+class _Copier:
+    """Copies one value. The loops over containers are written out: they run once for each value of each result."""
+
+    __slots__ = ("alive", "left", "limit", "seen")
+
+    def __init__(self, max_bytes: int) -> None:
+        self.limit = self.left = max_bytes
+        self.seen: dict[int, Any] = {}
+        self.alive: list[Any] = []  # stand-ins made on the way: their ids must not be used twice
+
+    def copy(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if kind is dict:
+            return self._dict(value, depth)
+        if kind is list or kind is tuple:
+            return self._list(value, depth)
+        if kind is str:
+            self._spend(len(value))
+            return value if value.isascii() else _checked(value)
+        if kind in _PLAIN:
+            return value
+        if kind is float:
+            return _finite(value)
+        return self._other(value, depth)
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
+        seen = self.seen
+        if id(value) in seen:
+            return seen[id(value)]
+        self._enter(value, depth)
+        made: dict[str, Any] = {}
+        spent = 0
+        for key, item in value.items():
+            if type(key) is not str:
+                key = _key(key)  # noqa: PLW2901
+            elif not key.isascii():
+                _checked(key)
+            spent += len(key)
+            kind = type(item)
+            if kind is str:
+                spent += len(item)
+                made[key] = item if item.isascii() else _checked(item)
+            elif kind in _PLAIN:
+                made[key] = item
+            else:
+                made[key] = self.copy(item, depth + 1)
+        self._spend(spent)
+        seen[id(value)] = made
+        return made
+
+    def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+        seen = self.seen
+        if id(value) in seen:
+            return seen[id(value)]
+        self._enter(value, depth)
+        made = []
+        spent = 0
+        for item in value:
+            kind = type(item)
+            if kind is str:
+                spent += len(item)
+                made.append(item if item.isascii() else _checked(item))
+            elif kind in _PLAIN:
+                made.append(item)
+            else:
+                made.append(self.copy(item, depth + 1))
+        self._spend(spent)
+        seen[id(value)] = made
+        return made
+
+    def _enter(self, value: Any, depth: int) -> None:
+        if depth >= MAX_DEPTH:
+            raise NotJson(f"the value is nested deeper than {MAX_DEPTH} levels, or holds itself")
+        self._spend(8 * len(value) + 8)
+
+    def _other(self, value: Any, depth: int) -> Any:
+        """Take subclasses for what they are (StrEnum, defaultdict, namedtuple) and refuse the rest."""
+        for plain in (str, int, float, dict, list, tuple):
+            if isinstance(value, plain):
+                stand_in = plain(value)
+                self.alive.append(stand_in)
+                return self.copy(stand_in, depth)
+        raise NotJson(f"{type(value).__name__} is no JSON value")
+
+    def _spend(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise NotJson(f"the value is larger than {self.limit} bytes")
+
+
+def _finite(number: float) -> float:
+    if not isfinite(number):
+        raise NotJson(f"{number} is no JSON number")
+    return number
+
+
+def _checked(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NotJson(f"a string holds a lone surrogate at character {error.start}") from None
+    return text
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return _checked(str.__str__(key))
+    raise NotJson(f"an object has the key {key!r}; keys are strings")

@@ -1,0 +1,19 @@
+"""Contract checks: one for each kind of thing that a plugin provides, to be run on every implementation."""
+
+from swarm_core.testing.checks.contract import ContractBroken
+from swarm_core.testing.checks.layers import check_layer
+from swarm_core.testing.checks.plugins import check_plugin
+from swarm_core.testing.checks.readers import check_reader
+from swarm_core.testing.checks.resolvers import check_resolver
+from swarm_core.testing.checks.stores import check_output_store
+from swarm_core.testing.checks.workers import check_spawner
+
+__all__ = [
+    "ContractBroken",
+    "check_layer",
+    "check_output_store",
+    "check_plugin",
+    "check_reader",
+    "check_resolver",
+    "check_spawner",
+]

@@ -1,0 +1,39 @@
+"""A Call to hand to workers and layers, and an environment to build them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from swarm_core import testing
+from swarm_core.factories import Environment, Function
+from swarm_core.model.blueprint import Blueprint
+from swarm_core.model.call import Call
+from swarm_core.model.nodes import Seq
+from swarm_core.settings import Settings
+
+
+@pytest.fixture
+def make_call():
+    """Make a Call of agent `a` for an input."""
+
+    def make(input: Any = None, agent: str = "a") -> Call:
+        return testing.make_call(input=input, agent=agent)
+
+    return make
+
+
+@pytest.fixture
+def make_environment():
+    """Make an environment with the given functions, and with other parts by keyword."""
+
+    def make(*functions: Function, **parts: Any) -> Environment:
+        blueprint = Blueprint(id="b", flow=Seq(children=()))
+        known = {function.name: function for function in functions}
+        # Neither processes nor a clock: a builder that asks for them here fails.
+        return Environment(
+            blueprint=blueprint, settings=Settings(), processes=None, clock=None, functions=known, **parts
+        )
+
+    return make
