@@ -23,7 +23,7 @@ help:  ## Say what can be made (the default)
 	@echo "  Variables: VENV=$(VENV)  PYTHON=$(PYTHON)  INSTALLER=$(INSTALLER)  PYTEST_ARGS='$(PYTEST_ARGS)'  BENCH_ARGS='$(BENCH_ARGS)'"
 
 demo: $(VENV)/.demo  ## Set up and run the example: several workers review a piece of code
-	$(DEMO)
+	PATH="$(abspath $(BIN)):$$PATH" $(DEMO)
 
 test: lint docs  ## Run all that CI runs: lint, docs, the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

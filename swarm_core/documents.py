@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from swarm_core.builtin.readers import read_blueprint
 from swarm_core.builtin.swarmfile import functions_beside
-from swarm_core.codec import located, structure_blueprint
-from swarm_core.errors import InvalidBlueprint
+from swarm_core.codec import structure_blueprint, with_place
+from swarm_core.errors import DocumentError, InvalidBlueprint
 from swarm_core.factories import Catalog, Function
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.problem import Problem
@@ -23,7 +22,8 @@ class Document:
     """A Blueprint as it was read.
 
     `base` is the folder of its file, None when it came as data; `positions` maps places in the document to lines and
-    columns of its text; `functions` are those of the `swarmfile.py` beside it.
+    columns of its text; `functions` are those of the `swarmfile.py` beside it. `problems` are the errors of a document
+    that was read as far as possible; of a Blueprint that can be run there are none.
     """
 
     blueprint: Blueprint
@@ -31,10 +31,13 @@ class Document:
     base: Path | None = None
     positions: Mapping[str, tuple[int, int]] = field(factory=dict)
     functions: tuple[Function, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """Return the problems with the file, line and column they stand at, as far as known."""
-        return located(problems, positions=self.positions, name=self.name)
+        if self.name is None:
+            return list(problems)
+        return [problem if problem.file else with_place(problem, self.positions, self.name) for problem in problems]
 
     @contextmanager
     def locating(self) -> Iterator[None]:
@@ -46,20 +49,56 @@ class Document:
 
 
 def read_document(
-    source: str | Path | Mapping[str, Any] | Blueprint, catalog: Catalog, *, text: bytes | None
+    source: str | Path | Mapping[str, Any] | Blueprint,
+    catalog: Catalog,
+    *,
+    text: bytes | None = None,
+    lenient: bool = False,
 ) -> Document:
-    """Read a Blueprint from a file, from text, or from data; raises DocumentError with all problems."""
+    """Read a Blueprint from a file, from text, or from data.
+
+    A lenient reading takes a document with errors for what is left of it and keeps the errors in `problems`.
+    Raises: DocumentError, with all problems; when lenient, only where nothing is left.
+    """
     if isinstance(source, Blueprint):
         return Document(blueprint=source)
     if isinstance(source, Mapping):
-        return Document(blueprint=structure_blueprint(source))
-    read = read_blueprint(
-        Path(source) if text is None else None,
-        text,
-        catalog.readers,
-        catalog.directives,
-        name=str(source),
-    )
-    functions = functions_beside(read.base) if read.base is not None else ()
-    blueprint = structure_blueprint(read.value, positions=read.positions, name=read.name)
-    return Document(blueprint=blueprint, name=read.name, base=read.base, positions=read.positions, functions=functions)
+        return _structured(source, lenient=lenient)
+    from swarm_core.builtin.readers import read_blueprint
+
+    path = Path(source) if text is None else None
+    read = read_blueprint(path, text, catalog.readers, catalog.directives, name=str(source))
+    document = _structured(read.value, lenient=lenient, name=read.name, positions=read.positions)
+    return evolve(document, base=read.base, functions=functions_beside(read.base) if read.base else ())
+
+
+def _structured(
+    value: Any,
+    *,
+    lenient: bool,
+    name: str | None = None,
+    positions: Mapping[str, tuple[int, int]] | None = None,
+) -> Document:
+    known: Mapping[str, tuple[int, int]] = positions if positions is not None else {}
+    try:
+        blueprint = structure_blueprint(value, positions=positions, name=name)
+    except DocumentError as error:
+        left = _left_of(value, error.problems) if lenient else None
+        if left is None:
+            raise
+        return Document(blueprint=left, name=name, positions=known, problems=error.problems)
+    return Document(blueprint=blueprint, name=name, positions=known)
+
+
+def _left_of(value: Any, problems: tuple[Problem, ...]) -> Blueprint | None:
+    from swarm_core.codec.salvage import salvage
+
+    return salvage(value, problems)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems in the order of the text, each one once; those without a line keep their order and come last."""
+    told: dict[tuple[str, str], Problem] = {}
+    for problem in problems:
+        told.setdefault((problem.path, problem.message), problem)
+    return sorted(told.values(), key=lambda problem: (problem.line is None, problem.line or 0, problem.column or 0))

@@ -20,7 +20,7 @@ from swarm_core.compile import (
     resolve_layers,
 )
 from swarm_core.contracts import Clock, OutputStore, Processes
-from swarm_core.documents import Document, read_document
+from swarm_core.documents import Document, in_order, read_document
 from swarm_core.engine.engine import Engine
 from swarm_core.engine.program import Program
 from swarm_core.engine.runs import RunResult
@@ -175,10 +175,13 @@ class Swarm:
 
         Raises: DocumentError, when the document cannot be read as a Blueprint at all.
         """
-        document = self.read(source, text=text)
+        if isinstance(source, Document):
+            document = source
+        else:
+            document = read_document(source, self.host.catalog, text=text, lenient=True)
         environment = self._environment(document)
         found = check(document.blueprint, self.host.catalog, environment, bind=bind, layer_set=layer_set)
-        return document.located(found)
+        return in_order([*document.problems, *document.located(found)])
 
     def prepare(
         self, source: Source, *, bind: Mapping[str, str] | None = None, layer_set: str = STANDARD_SET

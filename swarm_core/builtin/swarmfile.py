@@ -72,9 +72,14 @@ def _failed(path: Path, error: BaseException) -> DocumentError:
 def _refuse_doubles(path: Path, functions: tuple[Function, ...]) -> None:
     first: dict[str, Function] = {}
     problems = [
-        _problem(path, "duplicate_function", f"two functions are named {f.name!r}", line=_line_of(f))
-        for f in functions
-        if first.setdefault(f.name, f) is not f
+        Problem(
+            code="duplicate_function",
+            message=f"two functions are named {function.name!r}",
+            file=str(path),
+            line=_line_of(function),
+        )
+        for function in functions
+        if first.setdefault(function.name, function) is not function
     ]
     if problems:
         raise DocumentError(problems)
@@ -85,11 +90,7 @@ def _line_of(function: Function) -> int | None:
     return code.co_firstlineno if code else None
 
 
-def _refused(path: Path, code: str, message: str, **place: int | str | None) -> DocumentError:
-    return DocumentError([_problem(path, code, message, **place)])
-
-
-def _problem(
+def _refused(
     path: Path, code: str, message: str, *, line: int | None = None, column: int | None = None, hint: str | None = None
-) -> Problem:
-    return Problem(code=code, message=message, file=str(path), line=line, column=column, hint=hint)
+) -> DocumentError:
+    return DocumentError([Problem(code=code, message=message, file=str(path), line=line, column=column, hint=hint)])

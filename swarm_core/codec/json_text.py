@@ -16,7 +16,9 @@ from swarm_core.codec.text import decode
 from swarm_core.errors import DocumentError
 
 # Unterminated strings match to the end, so that no quote is looked at twice.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|,', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRUCTURE = re.compile(rf"{_STRING.pattern}|[\[\]{{}},]", re.DOTALL)
+_BUT_BRACKETS = {code: None for code in range(128) if chr(code) not in "[]{}"}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _HINTS = {
@@ -100,30 +102,43 @@ def _syntax_error(text: str, error: JSONDecodeError, name: str) -> DocumentError
 
 def _measure(text: str, name: str, limits: Limits) -> None:
     """Refuse what is too deep or has too many values, before anything is built."""
-    opened = text.count("[") + text.count("{")
-    if opened <= limits.depth and opened + text.count(",") < limits.values:
+    if text.count("[") + text.count("{") <= limits.depth and text.count(",") + limits.depth < limits.values:
         return
+    bare = _STRING.sub("", text)
+    if bare.count(",") + bare.count("[") + bare.count("{") >= limits.values or _depth(bare, limits) > limits.depth:
+        raise _first_excess(text, name, limits)
+
+
+def _depth(bare: str, limits: Limits) -> int:
+    """Return how deep the brackets nest; counting ends beyond the limit."""
+    depth = deepest = 0
+    for mark in bare.translate(_BUT_BRACKETS):
+        if mark in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth > limits.depth:
+                break
+        else:
+            depth -= 1
+    return deepest
+
+
+def _first_excess(text: str, name: str, limits: Limits) -> DocumentError:
+    """Return the error for the place where the text goes beyond a limit."""
     depth = values = 0
     for found in _STRUCTURE.finditer(text):
         mark = found.group()
-        if mark in "[{":
-            depth += 1
-            values += 1
-            if depth > limits.depth:
-                raise _too_deep(Findings(text, name), found.start(), limits)
-        elif mark in "]}":
-            depth -= 1
-        elif mark == ",":
-            values += 1
+        depth += (mark in "[{") - (mark in "]}")
+        values += mark in "[{,"
+        if depth > limits.depth:
+            return _too_deep(Findings(text, name), found.start(), limits)
         if values >= limits.values:
-            raise _too_many(Findings(text, name), found.start(), limits)
+            break
+    findings = Findings(text, name)
+    findings.add("too_large", f"the document has more than {limits.values:,} values", found.start())
+    return findings.error()
 
 
 def _too_deep(findings: Findings, offset: int, limits: Limits) -> DocumentError:
     findings.add("too_deep", f"arrays and objects nest at most {limits.depth} levels", offset)
-    return findings.error()
-
-
-def _too_many(findings: Findings, offset: int, limits: Limits) -> DocumentError:
-    findings.add("too_large", f"the document has more than {limits.values:,} values", offset)
     return findings.error()

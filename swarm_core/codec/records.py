@@ -12,7 +12,7 @@ from attrs import NOTHING, Attribute, Factory, fields, frozen
 
 from swarm_core.codec.faults import Fault, Faulty, wrong_type
 from swarm_core.codec.numbers import shorten
-from swarm_core.codec.rules import ALWAYS, NO_RULE, REST, RULES, Rule
+from swarm_core.codec.rules import ALWAYS, REST, RULES, Rule
 from swarm_core.codec.shape import Definitions, Json, Shape, Write
 
 TAGS = ("kind", "type")
@@ -26,14 +26,14 @@ class Member:
     attribute: str
     argument: str
     shape: Shape
-    rule: Rule
+    rule: Rule | None
     default: Any = NOTHING
     always: bool = False
 
     def read(self, value: Json) -> Any:
         """Return the field's value. Raises: Faulty."""
         made = self.shape.read(value)
-        fault = self.rule.check(made)
+        fault = self.rule.check(made) if self.rule else None
         if fault:
             raise Faulty(fault)
         return made
@@ -44,7 +44,7 @@ class Member:
 
     def schema(self, defs: Definitions) -> dict[str, Any]:
         """Return the schema of the field's values."""
-        schema = {**self.shape.schema(defs), **self.rule.schema}
+        schema = {**self.shape.schema(defs), **(self.rule.schema if self.rule else {})}
         if self.default is NOTHING or self.shape.write(self.default) in (None, {}, []):
             return schema
         return {**schema, "default": self.shape.write(self.default)}
@@ -65,6 +65,11 @@ class Record:
         return {member.name: member for member in made}
 
     @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The names of the fields that a document must give."""
+        return tuple(name for name, member in self.members.items() if member.default is NOTHING)
+
+    @cached_property
     def tag(self) -> tuple[str, str] | None:
         """The key and the word that tell this class from others of its union."""
         found = ((name, vars(self.cls).get(name)) for name in TAGS)
@@ -77,7 +82,7 @@ class Record:
             types=frozenset({"object"}),
             read=self.read,
             write=self.write,
-            schema=lambda defs: defs.ref(self.cls.__name__, self.cls, self.definition),
+            schema=lambda defs: defs.or_directive(defs.ref(self.cls.__name__, self.cls, self.definition)),
         )
 
     def read(self, value: Json) -> Any:
@@ -87,8 +92,9 @@ class Record:
         found: dict[str, Any] = {}
         rest: dict[str, Any] = {}
         faults: list[Fault] = []
+        members = self.members
         for key, item in value.items():
-            member = self.members.get(key)
+            member = members.get(key)
             try:
                 if member is not None:
                     found[member.argument] = member.read(item)
@@ -106,7 +112,7 @@ class Record:
         return self._build(found)
 
     def write(self, value: Any) -> Json:
-        """Return an instance as an object: the tag, then the fields in their order, less those that have their default."""
+        """Return an instance as an object: its tag, then its fields in order, save those that have their default."""
         written: dict[str, Any] = dict([self.tag]) if self.tag else {}
         for member in self.members.values():
             held = getattr(value, member.attribute)
@@ -119,16 +125,15 @@ class Record:
     def definition(self, defs: Definitions) -> dict[str, Any]:
         """Return the class's JSON Schema; title and description come from its name and docstring."""
         tag = {self.tag[0]: {"const": self.tag[1]}} if self.tag else {}
-        required = [name for name, member in self.members.items() if member.default is NOTHING]
+        about = {"description": cleandoc(self.cls.__doc__)} if self.cls.__doc__ else {}
         schema: dict[str, Any] = {
             "title": self.cls.__name__,
+            **about,
             "type": "object",
             "properties": {**tag, **{name: member.schema(defs) for name, member in self.members.items()}},
             "additionalProperties": self.rest is not None,
         }
-        if self.cls.__doc__ and not self.cls.__doc__.startswith("Method generated"):
-            schema["description"] = cleandoc(self.cls.__doc__)
-        return {**schema, "required": required} if required else schema
+        return {**schema, "required": list(self.required)} if self.required else schema
 
     def _member(self, attribute: Attribute[Any], hint: Any) -> Member:
         # A trailing underscore only keeps a name apart from a reserved word: `global_` is `global` in a document.
@@ -137,7 +142,7 @@ class Record:
             attribute=attribute.name,
             argument=attribute.alias or attribute.name,
             shape=self.shape_of(hint),
-            rule=RULES.get((self.cls, attribute.name), NO_RULE),
+            rule=RULES.get((self.cls, attribute.name)),
             default=_default(attribute),
             always=(self.cls, attribute.name) in ALWAYS,
         )
@@ -152,9 +157,13 @@ class Record:
 
     def _missing(self, value: Mapping[str, Any]) -> list[Fault]:
         return [
-            Fault("missing_field", f"{self.cls.__name__} lacks the field {name!r}", hint=f"add {member.shape.expected}")
-            for name, member in self.members.items()
-            if member.default is NOTHING and name not in value
+            Fault(
+                "missing_field",
+                f"{self.cls.__name__} lacks the field {name!r}",
+                hint=f"add {self.members[name].shape.expected}",
+            )
+            for name in self.required
+            if name not in value
         ]
 
     def _build(self, arguments: dict[str, Any]) -> Any:
@@ -210,7 +219,9 @@ def tagged(records: list[Record], write: Write) -> Shape | None:
         if not isinstance(value, dict):
             raise wrong_type("an object", value)
         if name not in value:
-            raise Faulty(Fault("missing_field", f"the object lacks the field {name!r}", hint=f"one of {', '.join(by_word)}"))
+            raise Faulty(
+                Fault("missing_field", f"the object lacks the field {name!r}", hint=f"one of {', '.join(by_word)}")
+            )
         word = value[name]
         if not isinstance(word, str) or word not in by_word:
             message = f"unknown {name} {shorten(repr(word))}"

@@ -18,7 +18,6 @@ from swarm_core.model.blueprint import (
     Blueprint,
     BlueprintMetadata,
     FileOrigin,
-    LayerUse,
     OperatorDef,
     RetryHint,
 )
@@ -104,7 +103,6 @@ def _unless_none(rule: Rule) -> Rule:
     return Rule(lambda value: None if value is None else rule.check(value), rule.schema)
 
 
-NO_RULE = Rule(lambda value: None, {})
 _NAME = Rule(_name, {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"})
 _LABEL = Rule(_label, {"minLength": 1, "maxLength": _LABEL_LENGTH, "pattern": r"^[^\s\u0000-\u001f\u007f](?:.*\S)?$"})
 _DURATION = Rule(
@@ -116,14 +114,17 @@ _WAIT = Rule(
     {"minimum": 0, "maximum": _TEN_YEARS, "pattern": r"^(0|\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)\s*)$"},
 )
 
+LAYER_KEY = _LABEL
+
 RULES: Mapping[tuple[type, str], Rule] = {
     (Blueprint, "id"): _LABEL,
-    (Blueprint, "schema_version"): Rule(_version, {"pattern": r"^0\.1\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"}),
+    (Blueprint, "schema_version"): Rule(
+        _version, {"pattern": r"^0\.1\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$"}
+    ),
     (BlueprintMetadata, "default_run_ttl_secs"): _between(1, _TEN_YEARS),
     (FileOrigin, "path"): Rule(_no_nul, {"pattern": r"^[^\u0000]*$"}),
     (AgentDef, "name"): _NAME,
     (OperatorDef, "name"): _LABEL,
-    (LayerUse, "key"): _LABEL,
     (AgentHint, "timeout"): _unless_none(_DURATION),
     (AgentHint, "concurrency"): _between(1, 1_000_000),
     (RetryHint, "max_attempts"): _between(1, 1_000_000),

@@ -28,21 +28,24 @@ class Definitions:
         self.found: dict[str, dict[str, Any]] = {}
         self.owners: dict[str, object] = {}
 
-    def ref(self, name: str, owner: object, make: Callable[[Definitions], dict[str, Any]]) -> dict[str, Any]:
+    def ref(self, name: str, owner: object, make: Schema) -> dict[str, Any]:
         """Return a reference to the definition of `owner`, made at its first use."""
         while self.owners.setdefault(name, owner) is not owner:
             name += "_"
         if name not in self.found:
             self.found[name] = {}
-            self.found[name] = self.or_directive(make(self))
+            self.found[name] = make(self)
         return {"$ref": f"#/$defs/{name}"}
 
     def or_directive(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Return a schema that lets a directive stand where the value would."""
         if not self.directives:
             return schema
+        return {"if": self.ref("directive", Definitions, Definitions._directive), "then": True, "else": schema}
+
+    def _directive(self) -> dict[str, Any]:
         anyone = [{"required": [name]} for name in self.directives]
-        return {"if": {"type": "object", "anyOf": anyone}, "then": True, "else": schema}
+        return {"description": "Is replaced when the file is read.", "type": "object", "anyOf": anyone}
 
 
 Schema = Callable[[Definitions], dict[str, Any]]
@@ -57,7 +60,7 @@ def as_it_is(value: Any) -> Any:
 class Shape:
     """What one type is in a document.
 
-    `types` are the names of JSON types that a value may have; `expected` says the same to a person. `read` raises `Faulty`.
+    `types` are the names of JSON types that a value may have; `expected` says so to a person. `read` raises `Faulty`.
     """
 
     expected: str

@@ -76,7 +76,8 @@ class _Workshop:
         own = factory is self.catalog.spawners.get(agent.kind)
         keeps_spec = own or factory.spec is None
         bound = agent if kind == agent.kind else evolve(agent, kind=kind, spec=agent.spec if keeps_spec else None)
-        spawner = self._build(bound, factory, f"{path}.spec" if own else place)
+        what = f"agent {agent.name!r}" if own else f"agent {agent.name!r}, bound to kind {kind!r},"
+        spawner = self._build(bound, factory, what, f"{path}.spec" if own else place)
         if spawner is not None:
             self.built.setdefault(
                 agent.name, BuiltAgent(name=agent.name, asked=agent.kind, factory=factory, spawner=spawner)
@@ -123,20 +124,20 @@ class _Workshop:
             hint=advice("spawner", kind, self.catalog.spawners),
         )
 
-    def _build(self, agent: AgentDef, factory: SpawnerFactory, path: str) -> Spawner | None:
+    def _build(self, agent: AgentDef, factory: SpawnerFactory, what: str, path: str) -> Spawner | None:
         try:
             spec = _spec(agent.spec, factory, path)
             spawner = factory.build(agent, spec, merged_hint(self.blueprint.hints, agent.name), self.environment)
             if not isinstance(spawner, Spawner):
                 raise TypeError(f"build returned {type(spawner).__name__}, not a Spawner")
         except DocumentError as error:
-            self.problems.extend(_invalid(agent, p.message, p.path, p.hint) for p in error.problems)
+            self.problems.extend(_invalid(what, p.message, p.path, p.hint) for p in error.problems)
         except ValueError as error:
-            self.problems.append(_invalid(agent, str(error), path, None))
+            self.problems.append(_invalid(what, str(error), path, None))
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            what, thing = f"agent {agent.name!r}", ("spawner", factory.kind)
+            thing = ("spawner", factory.kind)
             self.problems.append(build_failed(what, thing, self.catalog, path, error))
         else:
             return spawner
@@ -149,5 +150,5 @@ def _spec(spec: Any, factory: SpawnerFactory, path: str) -> Any:
     return structure({} if spec is None else spec, factory.spec, path=path)
 
 
-def _invalid(agent: AgentDef, message: str, path: str, hint: str | None) -> Problem:
-    return Problem(code="invalid_spec", message=f"agent {agent.name!r} spec invalid: {message}", path=path, hint=hint)
+def _invalid(what: str, message: str, path: str, hint: str | None) -> Problem:
+    return Problem(code="invalid_spec", message=f"{what} spec invalid: {message}", path=path, hint=hint)

@@ -68,7 +68,7 @@ def _merged(own: AgentPolicy | None, common: AgentPolicy) -> AgentPolicy:
     )
 
 
-def _first(own: T | None, common: T | None) -> T | None:
+def _first(own: Any, common: Any) -> Any:
     return own if own is not None else common
 
 

@@ -112,7 +112,7 @@ class Runs:
             return await self._step(run, ref, input, address)
 
         try:
-            run.final_ctx = await program.flow.run(ctx, step, program.externs, program.limits)
+            run.final_ctx = await program.flow.run(ctx, step, program.externs, limits=program.limits)
             self._end(run, RunStatus.DONE)
         except asyncio.CancelledError:
             self._end(run, RunStatus.CANCELLED, {"kind": "Cancelled", "message": "the run was cancelled"})

@@ -23,7 +23,7 @@ def start(work: Coroutine[Any, Any, None]) -> tuple[asyncio.Task[None], bool]:
     The task of work that is done lives until the event loop's next round. What the work raises comes out of its task.
     """
     loop, context, begun = asyncio.get_running_loop(), copy_context(), _Begun(work)
-    task: asyncio.Task[None] = asyncio.Task(begun, loop=loop, context=context)
+    task: asyncio.Task[None] = loop.create_task(begun, context=context)
     caller = asyncio.current_task(loop)
     if caller is not None:
         _leave_task(loop, caller)
@@ -51,7 +51,7 @@ class _Begun(Coroutine[Any, Any, None]):
             self.first = self.work.send(None)
         except StopIteration:
             self.done = True
-        except BaseException as error:  # noqa: BLE001 - it is the task's to raise
+        except BaseException as error:
             self.error = error
 
     def send(self, value: Any) -> Any:

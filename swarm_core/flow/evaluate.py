@@ -1,7 +1,7 @@
 """Evaluating flows: a node, a ctx and somebody who does the steps give the final ctx.
 
-The same flow with the same answers gives the same ctx, always. Nothing here reads a clock, draws a number or knows what a
-step is: `await dispatch(ref, input, address)` does it. Values are shared, never changed: the ctx that goes in, what is
+The same flow with the same answers gives the same ctx, always. Nothing here reads a clock, draws a number or knows what
+a step is: `await dispatch(ref, input, address)` does it. Values are shared, never changed: the ctx that goes in, what is
 dispatched and what comes back stay as they are, and whoever holds them must leave them so.
 """
 
@@ -55,11 +55,11 @@ class CompiledFlow:
     ) -> Any:
         """Run the flow on a ctx, any JSON value, and return the final ctx, which shares structure with it.
 
-        `dispatch(ref, input, address)` is awaited once per step, concurrently for the lanes of a fan-out; `address` is the
-        step's place in the evaluation, the same in every evaluation that comes by it: `/2/body@3/0` (child 2 of the root,
-        iteration 3, child 0), with `/then`, `/else`, `/lane@<k>` and `/catch` likewise, `/` for the root. An exception of
-        dispatch fails the step as DispatcherError, with the exception as its cause; cancellation is passed on, never
-        caught. `externs` maps names to plain pure functions of the arguments.
+        `dispatch(ref, input, address)` is awaited once per step, concurrently for the lanes of a fan-out. `address` is
+        the step's place in the evaluation, the same in every evaluation that comes by it: `/2/body@3/0` (child 2 of the
+        root, iteration 3, child 0), with `/then`, `/else`, `/lane@<k>` and `/catch` likewise, `/` for the root. An
+        exception of dispatch fails the step as DispatcherError, with the exception as its cause; cancellation is passed
+        on, never caught. `externs` maps names to plain pure functions of the arguments.
 
         Raises: FlowError with `kind`, `at` (place in the document) and `address` of the innermost node that failed.
         """

@@ -1,14 +1,14 @@
 """Fan-outs: one lane per item, started in item order, joined into one value.
 
-The lanes of a body without steps wait for nobody and run one after the other. All others are served by runners: a runner
-takes the next item whenever it is free, and a new runner starts as long as items are left, all runners wait for their
-steps and `max_concurrency` allows it. The fan-out owns its runners' tasks and ends when none of them is left.
+The lanes of a body without steps wait for nobody and run one after the other. All others are served by runners: a
+runner takes the next item whenever it is free, and a new runner starts as long as items are left, all runners wait for
+their steps and `max_concurrency` allows it. The fan-out owns its runners' tasks and ends when none of them is left.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field, frozen
@@ -178,10 +178,10 @@ class _Runners:
         else:
             decided = not self.scope.closed and self.joined.succeeded(index, inner.ctx)
         if decided:
-            self._close()
+            self.scope.closed = True
+            self._wake()
 
-    def _close(self) -> None:
-        self.scope.closed = True
+    def _wake(self) -> None:
         if self.settled is not None and not self.settled.done():
             self.settled.set_result(None)
 
@@ -189,9 +189,9 @@ class _Runners:
         self.tasks.discard(task)
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is not None and not (task.cancelled() and self.scope.closed):
-            self.crash = error
-        if error is not None or not self.tasks:
-            self._close()
+            self.crash, self.scope.closed = error, True
+        if self.crash is not None or not self.tasks:
+            self._wake()
 
     async def _end_runners(self) -> None:
         for task in self.tasks:
@@ -204,6 +204,3 @@ class _Runners:
                 cancelled = error
         if cancelled is not None:
             raise cancelled
-
-
-_Serve = Callable[[FanoutCode, Lane, list[Any], Joined, str], Awaitable[None]]

@@ -1,7 +1,7 @@
 """Nodes, compiled once into functions that change a lane's ctx.
 
-What holds no step, loop or fan-out becomes a plain function, everything else a coroutine function. A node's step address
-is the lane's `prefix`, which only loops and fan-outs change, and a suffix that is known when it is compiled.
+What holds no step, loop or fan-out becomes a plain function, everything else a coroutine function. A node's step
+address is the lane's `prefix`, which only loops and fan-outs change, and a suffix that is known when it is compiled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EASY = frozenset((str, bool, type(None)))
 
 @frozen
 class Code:
-    """A compiled node: `run` takes the lane; it is a coroutine function when the node `waits`, and may dispatch `steps`."""
+    """A compiled node; `run` is a coroutine function when the node `waits`, and may dispatch when it holds `steps`."""
 
     run: Callable[[Lane], Any]
     waits: bool

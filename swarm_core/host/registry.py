@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from attrs import define, field, frozen
@@ -23,6 +24,8 @@ from swarm_core.factories import (
 )
 from swarm_core.host.plugin import Plugin
 from swarm_core.model.blueprint import LayerUse
+
+_MOST_THINGS = 10_000
 
 Key = str | tuple[str, str]
 Test = Callable[[Any], bool]
@@ -155,11 +158,14 @@ def _things(plugin: Plugin, hook: str) -> list[Any]:
     if isinstance(answer, str | Mapping) or not isinstance(answer, Iterable):
         raise plugin.answered(hook, answer, f"a list of {_expected(hook)}")
     try:
-        return list(answer)
+        things = list(islice(answer, _MOST_THINGS + 1))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise plugin.raised(hook, error) from error
+    if len(things) > _MOST_THINGS:
+        raise plugin.answered(hook, answer, f"at most {_MOST_THINGS} {_expected(hook)}")
+    return things
 
 
 def _items(plugin: Plugin, hook: str, thing: Any) -> list[Item]:

@@ -18,8 +18,8 @@ class PipeEnd:
     __slots__ = ("_descriptor", "_streak", "_waiting")
 
     def __init__(self, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
         self._descriptor = descriptor
+        os.set_blocking(descriptor, False)
         self._waiting: asyncio.Future[None] | None = None
         self._streak = 0
 
@@ -69,6 +69,10 @@ class PipeEnd:
             _wake(self._waiting)
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
     async def _be_fair(self) -> None:
         self._streak += 1

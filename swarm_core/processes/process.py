@@ -16,10 +16,10 @@ Kill = Callable[[float], None]
 class WorkerProcess:
     """A process below the reaper, and everything it started.
 
-    `kill` also gives back the descriptors: call it when done, however the process ended.
+    `kill` also gives back the descriptors, with what is unread: call it when done, however the process ended.
     """
 
-    __slots__ = ("_ended", "_gone", "_kill", "_stderr", "_stdin", "_stdout", "began", "pid")
+    __slots__ = ("__weakref__", "_ended", "_gone", "_kill", "_stderr", "_stdin", "_stdout", "began", "pid")
 
     def __init__(self, stdin: int, stdout: int, stderr: int, kill: Kill) -> None:
         loop = asyncio.get_running_loop()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from swarm_core.contracts import Process, Processes
 from swarm_core.errors import SpawnFailed
@@ -45,6 +46,7 @@ class Supervisor:
         self._link: ReaperLink | None = None
         self._keys = count(1)
         self._turns = asyncio.Semaphore(_STARTS_AT_ONCE)
+        self._workers: WeakSet[WorkerProcess] = WeakSet()
         self._closed = False
 
     async def start(
@@ -73,6 +75,8 @@ class Supervisor:
         self._closed = True
         if self._link is not None:
             await self._link.close()
+        for worker in self._workers:
+            worker.close()
 
     def _request(self, order: bytes) -> WorkerProcess:
         if self._closed:
@@ -84,6 +88,7 @@ class Supervisor:
         key, link = next(self._keys), self._link
         ours, theirs = _open_pipes(order)
         worker = WorkerProcess(*ours, lambda grace: link.kill(key, grace))
+        self._workers.add(worker)
         link.spawn(key, worker, theirs)
         return worker
 

@@ -55,11 +55,10 @@ def linked(catalog, blueprint, environment):
         factories = dict(catalog.layers)
         uses = []
         for number, layer in enumerate(layers):
+            key = f"layer{number}" if isinstance(layer, SpawnerLayer) else layer
             if isinstance(layer, SpawnerLayer):
-                key = f"layer{number}"
                 factories[key] = LayerFactory(key, Stage.STORE, lambda options, environment, layer=layer: layer)
-                layer = key
-            uses.append(layer if isinstance(layer, LayerUse) else LayerUse(key=layer))
+            uses.append(key if isinstance(key, LayerUse) else LayerUse(key=key))
         known = evolve(catalog, layers=factories, **parts)
         sound = blueprint(("a", "echo"))
         surroundings = environment(sound)
@@ -199,7 +198,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("answer", [None, {"value": 1}, "text"], ids=repr)
     async def test_a_layer_that_returns_no_result_is_named(self, linked, call, answer):
-        with pytest.raises(WorkerFailed, match="layer 'layer0' returned .*, not a Result") as caught:
+        with pytest.raises(WorkerFailed, match=r"layer 'layer0' returned .*, not a Result") as caught:
             await linked(Answers(answer)).run(call("a"))
 
         assert caught.value.kind == "invalid_result"

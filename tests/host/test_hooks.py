@@ -203,6 +203,15 @@ class TestRegistration:
         assert "swarm_register_functions raised OSError: gone" in str(error_of(host))
         assert host.catalog.functions == {}
 
+    def test_p34_a_generator_that_never_ends_refuses_the_plugin(self) -> None:
+        def functions() -> Iterator[Function]:
+            while True:
+                yield FUNCTION
+
+        host = load(plugin(swarm_register_functions=functions))
+
+        assert "returned a generator, not at most 10000 Function" in str(error_of(host))
+
     @pytest.mark.parametrize(
         ("hook", "thing", "part"),
         [

@@ -96,7 +96,7 @@ class TestHooks:
     def test_its_page_says_when_what_and_what_if_and_shows_an_example(self, hook: str) -> None:
         body = sections("hooks.md")[hook]
 
-        for part in ("**Called**", "**Returns**", "**When it is wrong**", "```python"):
+        for part in ("**Called**", "**Returns**", "**When it is wrong:**", "```python"):
             assert part in body
         for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
             assert argument in body

@@ -57,9 +57,10 @@ class CleanEnvironment:
         return run(self.folder / "bin" / program, *arguments, cwd=self.folder)
 
     def active_plugins(self) -> set[str]:
-        """Return the plugins that `swarm plugins` calls active, without those of the core itself."""
-        listed = json.loads(self.run("swarm", "plugins", "--json"))
-        return {plugin["name"] for plugin in listed if plugin["state"] == "active"} - {"builtin"}
+        """Return the plugins that `swarm plugins` calls active, without the core's own."""
+        listed = json.loads(self.run("swarm", "plugins", "--json"))["plugins"]
+        found = [plugin for plugin in listed if plugin["distribution"] != "swarm-core"]
+        return {plugin["name"] for plugin in found if plugin["state"] == "active"}
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""An engine to be killed. Run: HOW ARGV..., where HOW says what it does once ARGV runs as a worker."""
+"""An engine to be killed. Run: HOW ARGV..., where HOW says what it does while ARGV runs as a worker."""
 
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 
 from swarm_core.processes import open_processes
@@ -12,35 +13,36 @@ ENV = {"PATH": os.environ["PATH"]}
 
 
 async def flood(processes) -> None:
-    """Start workers without end; each appends one line to the file `log`."""
-
-    async def one() -> None:
-        while True:
-            process = await processes.start(["sh", "-c", "echo start >> log; exec sleep 600"], env=ENV)
-            await asyncio.sleep(0.05)
-            await process.kill()
-
+    """Start and kill workers without end; each appends a line to the file `log`."""
     print("on", flush=True)
-    await asyncio.gather(*(one() for _ in range(8)))
+    while True:
+        process = await processes.start(["sh", "-c", "echo start >> log; exec sleep 600"], env=ENV)
+        await asyncio.sleep(0.02)
+        await process.kill()
+
+
+def leave_an_heir() -> None:
+    """Fork a process that goes on holding every descriptor of the engine."""
+    if os.fork() == 0:
+        Path("heir").write_text(str(os.getpid()))
+        time.sleep(30)
+        os._exit(0)
 
 
 async def main() -> None:
     async with open_processes() as processes:
         if HOW == "flood":
-            await flood(processes)
+            await asyncio.gather(*(flood(processes) for _ in range(6)))
         await processes.start(ARGV, env=ENV)
-        if HOW == "leave":
-            while not any(Path(ARGV[4]).iterdir()):  # until a member of the tree has left its note
-                await asyncio.sleep(0.01)
-            os._exit(0)
-        if HOW == "fork" and os.fork() == 0:
-            os.execvp("sleep", ["sleep", "3"]) if os.fork() == 0 else os._exit(0)
-        if HOW == "inherit" and os.fork() == 0:
-            Path("heir").write_text(str(os.getpid()))
-            while True:  # holds every descriptor of the engine
-                os.pread
+        if HOW == "heir":
+            leave_an_heir()
         print("on", flush=True)
-        await asyncio.sleep(600)
+        told_to_end = asyncio.Event()
+        asyncio.get_running_loop().add_reader(sys.stdin, told_to_end.set)
+        await told_to_end.wait()
+        if HOW == "raise":
+            raise RuntimeError("a bug in the engine")
+        os._exit(0)
 
 
 asyncio.run(main())

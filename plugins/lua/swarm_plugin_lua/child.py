@@ -25,7 +25,11 @@ def main() -> NoReturn:
     gc.disable()  # nothing here makes circles
     pipes.send(wire.dumps({"level": seccomp.lock()}))
     while True:
-        job = wire.loads(pipes.receive())
+        try:
+            job = wire.loads(pipes.receive())
+        except MemoryError:
+            pipes.send(Sandbox.NO_MEMORY)
+            continue
         signal.setitimer(signal.ITIMER_REAL, job["seconds"] + _ALARM_AFTER)
         reply = sandbox.run(job)
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,24 +15,31 @@ from swarm_plugin_lua.bridge import Bridge
 from swarm_plugin_lua.job import Job, Reply
 from swarm_plugin_lua.process import LuaProcess, ProcessDied
 
-_logger = logging.getLogger(__name__)
-
 # Seconds past the limit: the process says itself that its time is over, with the line, and lives on. One that cannot,
 # in the middle of a long C call, is killed.
 PATIENCE = 0.1
 
 
-@define(eq=False)
+@asynccontextmanager
+async def open_pool(*, size: int, memory_limit: int) -> AsyncIterator[LuaPool]:
+    """Give a pool that starts nothing until it is used, and ends all its processes at the exit."""
+    pool = LuaPool(size=size, memory_limit=memory_limit)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@define(eq=False, kw_only=True)
 class LuaPool:
     """Up to `size` Lua processes, started when a script needs one and kept for the next.
 
-    A process that was killed at its limit, cancelled or dead is replaced when the next job needs it; the others do not
-    notice. Jobs wait in line while all are busy.
+    `memory_limit` is the most that any job may ask for. A process that was killed at its limit, cancelled or dead is
+    replaced when the next job needs it; the others do not notice. Jobs wait in line while all are busy.
     """
 
     size: int
     memory_limit: int
-    _group: asyncio.TaskGroup
     _places: asyncio.Semaphore = field(init=False)
     _idle: list[LuaProcess] = field(factory=list, init=False)
     _alive: set[LuaProcess] = field(factory=set, init=False)
@@ -46,8 +52,13 @@ class LuaPool:
         """The isolation reached, `process+seccomp` or `process`; None while no process runs."""
         return min((process.level for process in self._alive), default=None)
 
+    @property
+    def pids(self) -> frozenset[int]:
+        """The ids of the processes that run now."""
+        return frozenset(process.pid for process in self._alive)
+
     async def run(self, job: Job, processes: Processes) -> Reply:
-        """Run a job in a process of its own for that time.
+        """Run a job in a process that has no other meanwhile; cancelling kills that process.
 
         Raises: SpawnFailed, when no process can be started.
         """
@@ -59,20 +70,14 @@ class LuaPool:
             try:
                 return await self._run_in(await self._process(processes), job, payload)
             except _NotTaken:
-                return await self._run_again(processes, job, payload)
+                # It died while it waited for work, as any process may; the script has not begun.
+                return await self._run_in(await self._start(processes), job, payload)
 
     async def close(self) -> None:
         """End all processes."""
         self._idle.clear()
         for process in list(self._alive):
             await self._end(process)
-
-    async def _run_again(self, processes: Processes, job: Job, payload: bytes) -> Reply:
-        """Run a job that a process which had died while it waited did not take."""
-        try:
-            return await self._run_in(await self._start(processes), job, payload)
-        except _NotTaken:
-            raise SpawnFailed("Lua processes end before they take a job") from None
 
     async def _process(self, processes: Processes) -> LuaProcess:
         return self._idle.pop() if self._idle else await self._start(processes)
@@ -83,38 +88,28 @@ class LuaPool:
         return process
 
     async def _run_in(self, process: LuaProcess, job: Job, payload: bytes) -> Reply:
+        reply: Reply | None = None
         try:
             async with asyncio.timeout(job.time_limit + PATIENCE):
                 reply = await _talk(process, job, payload)
         except TimeoutError:
-            await self._end(process)
             return Reply(status="timeout")
-        except _NotTaken:
-            await self._end(process)
-            raise
         except ProcessDied as death:
-            await self._end(process)
             return Reply(status="crashed", text=str(death))
-        except BaseException:
-            await self._end(process)
-            raise
+        finally:
+            if reply is None:
+                await self._end(process)
         self._idle.append(process)
         return reply
 
     async def _end(self, process: LuaProcess) -> None:
-        """Kill a process; the killing goes on when the waiter is cancelled."""
-        await asyncio.shield(self._group.create_task(self._kill(process)))
-
-    async def _kill(self, process: LuaProcess) -> None:
         try:
             await process.kill()
-        except Exception:
-            # Raised in the group, it would end the whole Swarm; the process dies with the engine in any case.
-            _logger.warning("a Lua process could not be ended", exc_info=True)
-        self._alive.discard(process)
+        finally:
+            self._alive.discard(process)
 
 
-class _NotTaken(Exception):
+class _NotTaken(SpawnFailed):
     """The process had ended before it took the job: no instruction of the script has run."""
 
 
@@ -122,7 +117,7 @@ async def _talk(process: LuaProcess, job: Job, payload: bytes) -> Reply:
     try:
         await process.send(payload)
     except ProcessDied:
-        raise _NotTaken from None
+        raise _NotTaken("the Lua process ended before it took the job", hint="try again") from None
     bridge = Bridge(job.functions)
     while True:
         message = await process.receive()
@@ -134,14 +129,3 @@ async def _talk(process: LuaProcess, job: Job, payload: bytes) -> Reply:
             raise ProcessDied("it wrote what is no reply") from None
         ok, value = await bridge.answer(name, arguments)
         await process.send(wire.dumps({"ok": ok, "value": value}))
-
-
-@asynccontextmanager
-async def open_pool(*, size: int, memory_limit: int) -> AsyncIterator[LuaPool]:
-    """Give a pool that starts nothing until it is used, and ends all its processes at the exit."""
-    async with asyncio.TaskGroup() as group:
-        pool = LuaPool(size, memory_limit, group)
-        try:
-            yield pool
-        finally:
-            await pool.close()

@@ -65,6 +65,11 @@ class LuaProcess:
             raise
         return started
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     async def send(self, payload: bytes) -> None:
         """Send one frame.
 

@@ -34,6 +34,8 @@ _STATUSES = {b"done", b"error", b"result", b"timeout", b"memory"}
 class Sandbox:
     """A runtime that is ready for one script, and for one only."""
 
+    NO_MEMORY = b'{"status":"memory"}'
+
     def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
         self._ask = ask
         self._ceiling = 0
@@ -59,7 +61,7 @@ class Sandbox:
         try:
             return self._reply(*self._execute(job))
         except (lua54.LuaMemoryError, MemoryError):
-            return self._reply(b"memory", b"", False, b"")
+            return self.NO_MEMORY
         except lua54.LuaError as error:
             return self._reply(b"error", str(error).splitlines()[0].encode(errors="replace"), False, b"")
         except _BadInput as error:

@@ -10,7 +10,7 @@ import struct
 from typing import Any, NoReturn
 
 MAX_SOURCE = 256 * 1024  # bytes of a script
-MAX_REQUEST = 8 * 1024 * 1024  # bytes of a job: script, input and all
+MAX_REQUEST = 4 * 1024 * 1024  # bytes of a job: script, input and all
 MAX_JSON = 1024 * 1024  # bytes of a result, and of what crosses for one host function
 MAX_LOG = 64 * 1024  # bytes of what a script prints
 MAX_REPLY = 2 * 1024 * 1024  # bytes of a frame from a Lua process: a result, a log with every byte escaped
@@ -38,7 +38,7 @@ def dumps(value: Any) -> bytes:
     Raises: ValueError, when it has no form in JSON.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(value).encode()
     except TypeError as error:
         raise ValueError(str(error)) from None
     except RecursionError:
@@ -53,10 +53,15 @@ def loads(text: bytes | str) -> Any:
     Raises: ValueError, when the text is no JSON (`NaN` and the infinities are none) or is nested too deeply to be read.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+# Made once: `json.dumps` and `json.loads` make new ones for every call that asks for other than their defaults.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -80,13 +80,11 @@ async def _keeps_order(writer: _Writer) -> None:
 
 
 async def _keeps_apart(writer: _Writer) -> None:
-    places = [{"task_id": task, "attempt": attempt} for task in ("T-1", "T-11", *_HOSTILE) for attempt in (1, 2, 11)]
-    expected = [await writer.append("x", producer_agent=place["task_id"], **place) for place in places]
+    places = [(task, attempt) for task in ("T-1", "T-11", *_HOSTILE) for attempt in (1, 2, 11)]
+    expected = [await writer.append("x", producer_agent=task, task_id=task, attempt=number) for task, number in places]
     for place, record in zip(places, expected, strict=True):
-        listed = list(await writer.store.list_for_attempt(**place))
-        require(
-            listed == [record], f"list_for_attempt({place}) returned {listed!r}, not the one output of that attempt"
-        )
+        listed = list(await writer.store.list_for_attempt(*place))
+        require(listed == [record], f"list_for_attempt{place} returned {listed!r}, not the one output of that attempt")
     for name in _HOSTILE:
         latest = await writer.store.get_latest_by_name(name)
         require(latest.producer_agent == name, f"the producer {name!r} came back as {latest.producer_agent!r}")
