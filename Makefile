@@ -38,7 +38,7 @@ format: $(VENV)/.dev  ## Let ruff put the code into form
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link fails
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.dev  ## Measure beside plain asyncio and three peers; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from time import process_time
 from typing import Any
 
-from swarm_core.flow import CompiledFlow, Dispatch, compile_flow
+from swarm_core.flow import CompiledFlow, Dispatch, Limits, compile_flow
 from swarm_core.model.nodes import Let, Lit, Path, Seq
 
 
@@ -61,7 +61,7 @@ async def after_a_turn(ref: str, value: Any, address: str) -> Any:
 def seconds(flow: CompiledFlow, ctx: Any, dispatch: Dispatch = at_once) -> float:
     async def once() -> float:
         begin = process_time()
-        await flow.run(ctx, dispatch)
+        await flow.run(ctx, dispatch, limits=Limits(max_ctx_bytes=2**60))
         return process_time() - begin
 
     return min(asyncio.run(once()) for _ in range(3))

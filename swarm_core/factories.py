@@ -148,7 +148,8 @@ class Catalog:
 
     `spawners` is keyed by kind and by alias, `stores` by (role, scheme), `readers` by suffix, `directives` by name.
     `provider` names who brought a thing, keyed by what and name: `provider["spawner", "lua"]` is
-    `lua (swarm-plugin-lua 0.1.0)`. `checks` are the plugins' own Blueprint checks, in admission order.
+    `lua (swarm-plugin-lua 0.1.0)`. `absent` tells, keyed alike, why a refused or disabled plugin does not provide what it is
+    known for. `checks` are the plugins' own Blueprint checks, in admission order.
     """
 
     spawners: Mapping[str, SpawnerFactory] = field(factory=dict)
@@ -161,3 +162,4 @@ class Catalog:
     directives: Mapping[str, DirectiveFactory] = field(factory=dict)
     checks: tuple[Callable[[Blueprint], Iterable[Problem]], ...] = ()
     provider: Mapping[tuple[str, str], str] = field(factory=dict)
+    absent: Mapping[tuple[str, str], str] = field(factory=dict)

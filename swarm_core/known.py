@@ -7,9 +7,13 @@ from collections.abc import Mapping
 # Keyed as `Catalog.provider` is: what it is, and its name.
 PROVIDERS: Mapping[tuple[str, str], str] = {
     ("spawner", "lua"): "swarm-plugin-lua",
-    ("spawner", "operator"): "swarm-plugin-operator",
     ("spawner", "subprocess"): "swarm-plugin-subprocess",
     ("layer", "audit"): "swarm-plugin-audit",
+}
+
+# What Blueprints may name already and no distribution brings yet: nobody is told to install these.
+PLANNED: Mapping[tuple[str, str], str] = {
+    ("spawner", "operator"): "swarm-plugin-operator",
 }
 
 
@@ -21,9 +25,3 @@ def pip_name(plugin: str) -> str:
 def distribution_of(thing: str, name: str) -> str | None:
     """Return the distribution that is known to bring a thing (`spawner`, `layer`), or None."""
     return PROVIDERS.get((thing, name))
-
-
-def install_hint(thing: str, name: str) -> str | None:
-    """Return what to do to get a thing that no installed plugin provides, or None when nobody known brings it."""
-    distribution = distribution_of(thing, name)
-    return f"pip install {distribution}" if distribution else None

@@ -16,7 +16,7 @@ def decode(data: bytes, name: str, limits: Limits) -> str:
     Raises: DocumentError `too_large`, `not_utf8`, `bad_unicode` (a NUL character) or `blueprint_empty`.
     """
     if len(data) > limits.size:
-        message = f"the document has {len(data):,} bytes; {limits.size:,} are read"
+        message = f"the document has more than {limits.size:,} bytes"
         raise _refused("too_large", message, name, "move long texts into files of their own")
     if data.startswith(_UTF16) or 0 in data[:4]:
         raise _refused("not_utf8", "byte 0 is not UTF-8: this looks like UTF-16 or UTF-32", name, "save it as UTF-8")
@@ -27,7 +27,7 @@ def decode(data: bytes, name: str, limits: Limits) -> str:
     if "\0" in text:
         raise _nul(data, name)
     if not text.strip():
-        raise _refused("blueprint_empty", "the document is empty", name, "the least is an object with 'id' and 'flow'")
+        raise _refused("blueprint_empty", "the document is empty", name, None)
     return text
 
 

@@ -121,7 +121,7 @@ class _Workshop:
             message=f"agent {agent.name!r} {verb} {kind!r}, which no installed plugin provides",
             path=place,
             severity=Severity.ERROR if self.blueprint.strategy.strict_kind else Severity.WARNING,
-            hint=advice("spawner", kind, self.catalog.spawners),
+            hint=advice("spawner", kind, self.catalog.spawners, self.catalog.absent),
         )
 
     def _build(self, agent: AgentDef, factory: SpawnerFactory, what: str, path: str) -> Spawner | None:

@@ -126,7 +126,7 @@ def _listed_by_set(catalog: Catalog, settings: Settings, name: str) -> tuple[lis
             code="layer_not_installed",
             message=f"layer set {name!r} lists {item.key!r}, which no installed plugin provides",
             severity=Severity.NOTE if own is None else Severity.WARNING,
-            hint=advice("layer", item.key, catalog.layers),
+            hint=advice("layer", item.key, catalog.layers, catalog.absent),
         )
         for item in listed
         if item.key not in catalog.layers
@@ -162,7 +162,7 @@ def _unknown(key: str, place: str, catalog: Catalog, severity: Severity) -> Prob
         message=f"no installed plugin provides the layer {key!r}{left_out}",
         path=place,
         severity=severity,
-        hint=advice("layer", key, catalog.layers),
+        hint=advice("layer", key, catalog.layers, catalog.absent),
     )
 
 

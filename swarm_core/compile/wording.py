@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from swarm_core.errors import SwarmError
 from swarm_core.factories import Catalog
-from swarm_core.known import PROVIDERS
+from swarm_core.known import PLANNED, PROVIDERS
 from swarm_core.model.problem import Problem
 
 
-def advice(thing: str, name: str, installed: Iterable[str]) -> str:
-    """Return what to do about a `thing` (`spawner`, `layer`) of a name that no installed plugin provides."""
+def advice(thing: str, name: str, installed: Iterable[str], absent: Mapping[tuple[str, str], str]) -> str:
+    """Return what to do about a `thing` (`spawner`, `layer`) of a name that no active plugin provides."""
     here = sorted(installed)
     elsewhere = {other: distribution for (what, other), distribution in PROVIDERS.items() if what == thing}
     listing = f"installed: {', '.join(here) or 'none'}"
+    if (thing, name) in absent:
+        return f"{absent[thing, name]}; {listing}"
     if name in elsewhere:
         return f"pip install {elsewhere[name]} brings it; {listing}"
+    if (thing, name) in PLANNED:
+        coming = f"{PLANNED[thing, name]} will bring it and is not released yet"
+        return f"{coming}; bind the agent to another kind; {listing}"
     near = get_close_matches(name, {*here, *elsewhere}, n=1)
     if not near:
         return listing

@@ -36,6 +36,7 @@ from swarm_core.tokens import encode_token
 
 _INSISTENCES = 2  # how often a worker is told again to end, a grace apart, before it is given up
 _LONGEST_ERROR = 4096
+_BREATH = 64  # attempts between two turns of the event loop: a few milliseconds
 
 
 class Dispatch:
@@ -59,6 +60,7 @@ class Dispatch:
         self.events, self.outputs = events, outputs
         self.crew = Crew()
         self.closed = False
+        self._unbroken = 0
 
     # begin ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +116,9 @@ class Dispatch:
         self.note(attempt, "task_attempt_started", {"agent": task.agent})
         if policy.timeout is not None:
             self._arm(attempt, policy.timeout)
-        attempt.worker = self.crew.start(self._work(attempt, call, run))
+        attempt.worker = self.crew.start_now(self._work(attempt, call, run))
+        if attempt.stopped_by is not None:
+            self._tell_to_end(attempt)  # it was stopped before there was a task to cancel
         return attempt
 
     async def _work(self, attempt: Attempt, call: Call, run: Run) -> None:
@@ -261,12 +265,20 @@ class Dispatch:
                 await self._gone(attempt)
                 raise
             await self._store_outputs(attempt)
+            await self._breathe()
             if isinstance(ended, BaseException):
                 raise DispatchFailed(describe(ended), cause=cause_of(ended)) from ended
             if not isinstance(ended, float):
                 return ended
             await self._pause(task, ended)
         return _final_outcome(task)
+
+    async def _breathe(self) -> None:
+        """Let the event loop turn now and then: steps whose workers answer at once never wait for anything."""
+        self._unbroken += 1
+        if self._unbroken >= _BREATH:
+            self._unbroken = 0
+            await asyncio.sleep(0)
 
     async def _gone(self, attempt: Attempt) -> None:
         """Wait until the worker is gone or given up, however often the waiter is cancelled meanwhile."""

@@ -1,8 +1,8 @@
 """Evaluating flows: a node, a ctx and somebody who does the steps give the final ctx.
 
 The same flow with the same answers gives the same ctx, always. Nothing here reads a clock, draws a number or knows what
-a step is: `await dispatch(ref, input, address)` does it. Values are shared, never changed: the ctx that goes in, what is
-dispatched and what comes back stay as they are, and whoever holds them must leave them so.
+a step is: `await dispatch(ref, input, address)` does it. Values are shared, never changed: the ctx that goes in, what
+is dispatched and what comes back stay as they are, and whoever holds them must leave them so.
 """
 
 from __future__ import annotations

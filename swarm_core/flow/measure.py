@@ -31,7 +31,7 @@ def measure(value: Any, max_bytes: int) -> int:
 class Sizes:
     """Measures values and remembers those containers that are worth it; they must not be changed any more.
 
-    It holds on to what it remembers, at most 64 MiB as JSON, so that an id never comes to mean another container.
+    It holds on to what it remembers, about 64 MiB as JSON, so that an id never comes to mean another container.
     """
 
     __slots__ = ("kept", "known")
@@ -75,28 +75,29 @@ class Sizes:
     def _measured(self, value: Any, depth: int) -> tuple[int, int]:
         known = self.known.get(id(value))
         if known is None:
-            size, height = self._dict(value, depth) if type(value) is dict else self._list(value, depth, 0)
+            size, height, own = self._dict(value, depth) if type(value) is dict else self._list(value, depth)
             if size >= _WORTH_KEEPING:
-                self._keep(value, size, height)
+                self._keep(value, size, height, own)
         else:
             size, height, _ = known
         if depth + height > MAX_DEPTH:
             raise _too_deep()
         return size, height
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> tuple[int, int]:
-        size = 0
+    def _dict(self, value: dict[Any, Any], depth: int) -> tuple[int, int, int]:
+        keys = 0
         for key in value:
             if type(key) is not str:
                 raise _NotPlain
-            size += len(key) + 3
-        inner, height = self._list(value.values(), depth, 0)
-        return size + inner, height
+            keys += len(key) + 3
+        size, height, own = self._list(value.values(), depth)
+        return size + keys, height, own + keys
 
-    def _list(self, members: Any, depth: int, height: int) -> tuple[int, int]:
+    def _list(self, members: Any, depth: int) -> tuple[int, int, int]:
+        """Return size, levels, and the part of the size that no member is remembered for."""
         if depth >= MAX_DEPTH:
             raise _too_deep()
-        size = 2 + len(members)
+        size, height, remembered = 2 + len(members), 0, 0
         for member in members:
             kind = type(member)
             if kind is str:
@@ -104,21 +105,24 @@ class Sizes:
             elif kind is dict or kind is list:
                 below, levels = self._measured(member, depth + 1)
                 size += below
-                height = max(height, levels)
+                if below >= _WORTH_KEEPING:
+                    remembered += below
+                if levels > height:  # noqa: PLR1730 - calling max() here makes the whole walk a seventh slower
+                    height = levels
             elif kind is bool or member is None:
                 size += 5
             elif (kind is int and _LEAST <= member < _BEYOND) or (kind is float and isfinite(member)):
                 size += 8
             else:
                 raise _NotPlain
-        return size, height + 1
+        return size, height + 1, size - remembered
 
-    def _keep(self, value: Any, size: int, height: int) -> None:
+    def _keep(self, value: Any, size: int, height: int, own: int) -> None:
         if self.kept > _KEPT_AT_MOST:
             self.known.clear()
             self.kept = 0
         self.known[id(value)] = (size, height, value)
-        self.kept += size
+        self.kept += own
 
 
 class _NotPlain(Exception):

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from swarm_core.errors import PluginError, PluginUnavailable
 from swarm_core.factories import Catalog
@@ -16,7 +16,7 @@ from swarm_core.host.admission import missing
 from swarm_core.host.discovery import fingerprint, normalized
 from swarm_core.host.loading import Entry, catalog_of, doubts, gather, take_in
 from swarm_core.host.plugin import Plugin
-from swarm_core.known import distribution_of
+from swarm_core.known import PROVIDERS, distribution_of
 from swarm_core.model.problem import Problem
 from swarm_core.settings import Settings
 
@@ -94,7 +94,7 @@ class Host:
         if strict and host.errors:
             count = len(host.errors)
             raise ExceptionGroup(f"{count} plugin{'s' if count > 1 else ''} cannot be used", host.errors)
-        return host
+        return evolve(host, catalog=evolve(host.catalog, absent=host._absent()))
 
     @property
     def errors(self) -> tuple[PluginError, ...]:
@@ -146,6 +146,10 @@ class Host:
             if status.state is not PluginState.ACTIVE and (known or f"{thing} {name}" in status.provides):
                 return _unavailable(status, thing, name)
         return None
+
+    def _absent(self) -> dict[tuple[str, str], str]:
+        known = ((key, self.unavailable(*key)) for key in PROVIDERS if key not in self.catalog.provider)
+        return {key: str(error) for key, error in known if error is not None}
 
     def _with(self, hook: str) -> list[Plugin]:
         return [plugin for plugin in self.active if hook in plugin.hooks]

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from swarm_core import testing
+from swarm_core.builtin.function import FunctionSpec, build_function
+from swarm_core.contracts import Spawner
 from swarm_core.factories import Environment, Function
-from swarm_core.model.blueprint import Blueprint
+from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint
 from swarm_core.model.call import Call
 from swarm_core.model.nodes import Seq
 from swarm_core.settings import Settings
@@ -37,3 +39,14 @@ def make_environment():
         )
 
     return make
+
+
+@pytest.fixture
+def build(make_environment):
+    """Build the spawner of agent `a` for a callable, registered as `f`."""
+
+    def built(target: Any, *, inline: bool = False, kind: str = "function") -> Spawner:
+        environment = make_environment(Function("f", target, inline=inline))
+        return build_function(AgentDef(name="a", kind=kind), FunctionSpec(fn_id="f"), AgentHint(), environment)
+
+    return built

@@ -2,34 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import functools
-import threading
 from typing import Any
 
 import pytest
 
 from swarm_core.builtin import identity
 from swarm_core.builtin.function import FUNCTION_KIND, FunctionSpec, build_function
-from swarm_core.contracts import Spawner
-from swarm_core.errors import ResourceNotFound, WorkerFailed
+from swarm_core.errors import WorkerFailed
 from swarm_core.factories import Function
 from swarm_core.model.blueprint import AgentDef, AgentHint
-from swarm_core.model.call import Call, Result
-from swarm_core.model.output import Final, Inline, Progress
+from swarm_core.model.call import Result
+from swarm_core.model.output import Final, Inline
 from swarm_core.testing import check_spawner
 
 WHO = contextvars.ContextVar("who", default="nobody")
-
-
-@pytest.fixture
-def build(make_environment):
-    """Build the spawner of agent `a` for a callable, registered as `f`."""
-
-    def built(target: Any, *, inline: bool = False, kind: str = "function") -> Spawner:
-        environment = make_environment(Function("f", target, inline=inline))
-        return build_function(AgentDef(name="a", kind=kind), FunctionSpec(fn_id="f"), AgentHint(), environment)
-
-    return built
 
 
 class TestSpec:
@@ -58,101 +44,6 @@ class TestSpec:
 
     def test_the_kind_has_the_originals_name_too(self):
         assert (FUNCTION_KIND.kind, FUNCTION_KIND.aliases) == ("function", ("rust_fn",))
-
-
-class TestArguments:
-    @pytest.mark.parametrize("inline", [True, False])
-    async def test_no_parameter_gets_nothing(self, build, make_call, inline):
-        result = await build(lambda: 7, inline=inline).run(make_call("x"))
-
-        assert Result(7) == result
-
-    async def test_one_parameter_gets_the_input(self, build, make_call):
-        async def shout(text):
-            return text.upper()
-
-        assert Result("HI") == await build(shout).run(make_call("hi"))
-
-    async def test_a_parameter_named_call_gets_the_call(self, build, make_call):
-        async def who(call):
-            return call.agent
-
-        assert Result("a") == await build(who).run(make_call("hi"))
-
-    async def test_an_annotated_parameter_gets_the_call(self, build, make_call):
-        def who(attempt: Call):
-            return attempt.agent
-
-        assert Result("a") == await build(who, inline=True).run(make_call("hi"))
-
-    async def test_an_annotation_that_is_no_text_counts_too(self, build, make_call):
-        def who(attempt):
-            return attempt.agent
-
-        who.__annotations__["attempt"] = Call
-
-        assert Result("a") == await build(who, inline=True).run(make_call("hi"))
-
-    async def test_two_parameters_get_the_input_and_the_call(self, build, make_call):
-        async def both(text, attempt):
-            return [text, attempt.agent]
-
-        assert Result(["hi", "a"]) == await build(both).run(make_call("hi"))
-
-    async def test_the_call_may_come_first(self, build, make_call):
-        async def both(call, text):
-            return [call.agent, text]
-
-        assert Result(["a", "hi"]) == await build(both).run(make_call("hi"))
-
-    async def test_further_parameters_keep_their_default(self, build, make_call):
-        async def scaled(number, factor=10):
-            return number * factor
-
-        assert Result(20) == await build(scaled).run(make_call(2))
-
-    async def test_a_call_with_a_default_is_still_given(self, build, make_call):
-        async def both(text, call=None):
-            return [text, call.agent]
-
-        assert Result(["hi", "a"]) == await build(both).run(make_call("hi"))
-
-    async def test_a_first_parameter_with_a_default_gets_the_input(self, build, make_call):
-        async def greet(name="world"):
-            return name
-
-        assert Result("you") == await build(greet).run(make_call("you"))
-
-    async def test_any_number_of_parameters_gets_the_input(self, build, make_call):
-        async def gather(*things):
-            return list(things)
-
-        assert Result(["hi"]) == await build(gather).run(make_call("hi"))
-
-    async def test_a_builtin_without_a_signature_gets_the_input(self, build, make_call):
-        assert Result({"a": 1}) == await build(dict, inline=True).run(make_call([["a", 1]]))
-
-    async def test_a_partial_gets_what_is_left(self, build, make_call):
-        def scale(factor, number):
-            return factor * number
-
-        assert Result(20) == await build(functools.partial(scale, 10), inline=True).run(make_call(2))
-
-    async def test_an_object_with_an_async_call_is_awaited(self, build, make_call):
-        class Shouter:
-            async def __call__(self, text):
-                return text.upper()
-
-        assert Result("HI") == await build(Shouter()).run(make_call("hi"))
-
-    @pytest.mark.parametrize(
-        "target",
-        [lambda a, b, c: None, lambda a, *, key: None, lambda call, other, more: None],
-        ids=["three", "keyword-only", "call-and-two"],
-    )
-    def test_a_function_that_wants_more_is_refused_when_it_is_built(self, build, target):
-        with pytest.raises(ValueError, match=r"the function (takes|wants)"):
-            build(target)
 
 
 class TestInput:
@@ -299,114 +190,6 @@ class TestFailure:
     async def test_stop_iteration_in_a_thread_does_not_hang(self, build, make_call):
         with pytest.raises(WorkerFailed, match="StopIteration"):
             await asyncio.wait_for(build(lambda: next(iter(()))).run(make_call()), 10)
-
-
-class TestThread:
-    async def test_a_plain_function_does_not_hold_up_the_loop(self, build, make_call):
-        may_go = threading.Event()
-
-        def wait():
-            return may_go.wait(10)
-
-        async def let_go():
-            may_go.set()
-
-        result, _ = await asyncio.gather(build(wait).run(make_call()), let_go())
-
-        assert Result(True) == result
-
-    async def test_an_inline_function_runs_on_the_loops_thread(self, build, make_call):
-        def where():
-            return threading.get_ident()
-
-        assert Result(where()) == await build(where, inline=True).run(make_call())
-
-    async def test_context_variables_reach_the_thread(self, build, make_call):
-        def who():
-            return WHO.get()
-
-        WHO.set("somebody")
-
-        assert Result("somebody") == await build(who).run(make_call())
-
-    async def test_cancelling_is_prompt_and_drops_the_result(self, build, make_call):
-        started, may_go, ended = threading.Event(), threading.Event(), threading.Event()
-
-        def slow():
-            started.set()
-            may_go.wait(10)
-            ended.set()
-
-        task = asyncio.ensure_future(build(slow).run(make_call()))
-        await asyncio.to_thread(started.wait, 10)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        still_running = not ended.is_set()
-        may_go.set()
-
-        assert (still_running, await asyncio.to_thread(ended.wait, 10)) == (True, True)
-
-    async def test_cancelling_an_async_function_reaches_it(self, build, make_call):
-        seen = []
-
-        async def patient():
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                seen.append("cancelled")
-                raise
-
-        task = asyncio.ensure_future(build(patient).run(make_call()))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-        assert seen == ["cancelled"]
-
-    async def test_the_context_is_used_on_the_loop_only(self, build, make_call):
-        call = make_call()
-        threads = []
-        emit = call.context.emit
-        call.context.emit = lambda event: (threads.append(threading.get_ident()), emit(event))
-
-        def worker(call):
-            call.context.emit(Progress("half"))
-            call.context.publish("counted", number=1)
-            return [call.context.token(), call.context.handle()[:3], call.context.deadline]
-
-        result = await build(worker).run(call)
-
-        assert [threading.get_ident()] == threads
-        assert ([Progress("half")], [("counted", {"number": 1})]) == (call.context.outputs, call.context.published)
-        assert Result([call.context.token(), "wh-", None]) == result
-
-    async def test_a_final_emitted_in_a_thread_counts(self, build, make_call):
-        call = make_call()
-
-        def worker(call):
-            call.context.emit(Final(Inline("said"), False))
-
-        assert None is await build(worker).run(call)
-        assert Result("said", ok=False) == call.context.latest
-
-    async def test_an_error_of_the_context_reaches_the_function(self, build, make_call):
-        def worker(call):
-            try:
-                call.context.fetch_data("missing")
-            except ResourceNotFound as error:
-                return error.key
-
-        assert Result("missing") == await build(worker).run(make_call())
-
-    @pytest.mark.parametrize(("method", "arguments"), [("ask", ("why",)), ("start_child", ("b", "x"))])
-    async def test_waiting_for_the_engine_in_a_thread_is_refused(self, build, make_call, method, arguments):
-        def worker(call):
-            return getattr(call.context, method)(*arguments)
-
-        with pytest.raises(WorkerFailed, match=f"{method} cannot be used in a thread; make the function async"):
-            await build(worker).run(make_call())
 
 
 class TestContract:

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from swarm_core import testing
 from swarm_core.builtin.function import FUNCTION_KIND
+from swarm_core.compile import check
 from swarm_core.contracts import Spawner, SpawnerLayer
 from swarm_core.errors import SpawnFailed
 from swarm_core.factories import Catalog, Environment, Function, LayerFactory, LayerSet, SpawnerFactory, Stage
@@ -156,3 +157,13 @@ def call():
         return evolve(testing.make_call(), agent=agent, **facts)
 
     return make
+
+
+@pytest.fixture
+def found(catalog, environment):
+    """Check a Blueprint and return its problems."""
+
+    def checked(blueprint, **options):
+        return check(blueprint, options.pop("catalog", catalog), environment(blueprint), **options)
+
+    return checked

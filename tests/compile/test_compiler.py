@@ -4,6 +4,7 @@ import pytest
 
 from swarm_core.compile import ResolvedAgent, compile_blueprint
 from swarm_core.compile.compiler import router
+from swarm_core.compile.policies import merged_hint
 from swarm_core.contracts import Spawner
 from swarm_core.errors import InvalidBlueprint, NotRegistered, WorkerFailed
 from swarm_core.model.blueprint import AgentHint, CompilerHints, CompilerStrategy, RetryHint
@@ -230,3 +231,18 @@ class TestPolicies:
         routes = compiled(blueprint(("a", "echo"), hints=hints))
 
         assert (await routes.route(call("a"))).value["extra"] == {"x": 1, "y": 1, "z": 2}
+
+    def test_the_merged_hint_has_the_agents_own_word_for_each_field(self):
+        own, common = RetryHint(max_attempts=2), RetryHint(max_attempts=9)
+        hints = CompilerHints(
+            per_agent={"a": AgentHint(timeout="1s", retry=own), "b": AgentHint(concurrency=1, bind="echo")},
+            global_=AgentHint(timeout="9s", retry=common, concurrency=9, bind="talk"),
+        )
+
+        merged = [merged_hint(hints, name) for name in ("a", "b", "c")]
+
+        assert merged == [
+            AgentHint(timeout="1s", retry=own, concurrency=9, bind="talk"),
+            AgentHint(timeout="9s", retry=common, concurrency=1, bind="echo"),
+            AgentHint(timeout="9s", retry=common, concurrency=9, bind="talk"),
+        ]

@@ -1,4 +1,7 @@
-"""Real distributions for the host: wheels built by hand, installed by pip, loaded by a Python of their own."""
+"""Plugins for the host: objects made in a line, and real distributions.
+
+A distribution is a wheel built by hand, installed by pip, and loaded by a Python of its own.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,11 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+
+from swarm_core.errors import PluginError
+from swarm_core.hookspecs import hookimpl
+from swarm_core.host import Host, PluginState
+from swarm_core.settings import Settings
 
 REPORT = """
 import json, os, sys
@@ -130,3 +138,37 @@ def report(tmp_path: Path) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return load
+
+
+@pytest.fixture
+def plugin() -> Callable[..., Any]:
+    """Return a function that makes a plugin of some hooks, as an instance of a class of the given name."""
+
+    def made(name: str = "sample", **hooks: Callable[..., Any]) -> Any:
+        members = {hook: staticmethod(hookimpl(function)) for hook, function in hooks.items()}
+        return type(name, (), {"SWARM_API": 1, **members})()
+
+    return made
+
+
+@pytest.fixture
+def load() -> Callable[..., Host]:
+    """Return a function that loads a lenient host from plugin objects."""
+
+    def loaded(*plugins: Any, settings: Settings | None = None, builtin: Any = ()) -> Host:
+        return Host.load(plugins, settings or Settings(), builtin=builtin, strict=False)
+
+    return loaded
+
+
+@pytest.fixture
+def error_of() -> Callable[..., PluginError]:
+    """Return a function that gives the error of a refused plugin."""
+
+    def error(host: Host, name: str = "sample") -> PluginError:
+        (status,) = [status for status in host.plugins if status.name == name]
+        assert status.error is not None
+        assert status.state == PluginState.REFUSED
+        return status.error
+
+    return error

@@ -269,6 +269,21 @@ class TestUnavailable:
         assert seen["unavailable"] == "None", "what a plugin that was not imported provides is not known"
         assert "would provide spawner 'good' but is refused" in refused["unavailable"]
 
+    def test_p34_what_a_known_plugin_provides_is_told_even_when_it_was_not_imported(
+        self, install: Any, wheel: Any, report: Report
+    ) -> None:
+        site = install(wheel(name="swarm-plugin-lua", version="9.9", plugin="lua", source="1 / 0"))
+
+        disabled = report(site, wanted=("spawner", "lua"), disable=["lua"])
+        refused = report(site, wanted=("spawner", "lua"))
+
+        assert (
+            "plugin 'lua' (swarm-plugin-lua 9.9): would provide spawner 'lua' but is disabled"
+            in disabled["unavailable"]
+        )
+        assert "would provide spawner 'lua' but is refused" in refused["unavailable"]
+        assert "ZeroDivisionError" in refused["unavailable"]
+
 
 class TestMetadata:
     def test_pl144_broken_entry_points_are_skipped_with_a_warning(
@@ -287,13 +302,20 @@ class TestMetadata:
         assert "broken" not in by_name(seen)
         assert "good" in seen["kinds"]
 
-    def test_pl144_missing_metadata_is_skipped_with_a_warning(self, install: Any, wheel: Any, report: Report) -> None:
+    @pytest.mark.parametrize("text", [None, b"", b"Name: broken\n\nVersion: 1.0\n", b"\xff\xfe\x00"])
+    def test_pl144_missing_or_broken_metadata_is_skipped_with_a_warning(
+        self, text: bytes | None, install: Any, wheel: Any, report: Report
+    ) -> None:
         site = install(wheel(name="broken", version="1.0", plugin="broken", source=""))
-        (site / "broken-1.0.dist-info/METADATA").unlink()
+        metadata = site / "broken-1.0.dist-info/METADATA"
+        metadata.unlink()
+        if text is not None:
+            metadata.write_bytes(text)
 
         seen = report(site)
 
         assert [problem["code"] for problem in seen["problems"]] == ["broken_metadata"]
+        assert "broken" not in by_name(seen)
 
     def test_pl144_a_second_copy_of_a_distribution_is_skipped_with_a_warning(
         self, install: Any, wheel: Any, report: Report

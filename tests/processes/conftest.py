@@ -1,4 +1,4 @@
-"""Real process trees: each member leaves a note of itself in a folder, so that a test can ask which of them still live."""
+"""Real process trees: each member leaves a note of itself in a folder, so that a test can ask which still live."""
 
 import asyncio
 import os

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,8 @@ def descriptors() -> dict[str, str]:
     """Return what this process has open."""
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
-        try:
-            found[entry.name] = os.readlink(entry)
-        except OSError:
-            continue
+        with suppress(OSError):  # the listing's own is gone by now
+            found[entry.name] = str(entry.readlink())
     return found
 
 
@@ -79,12 +79,13 @@ async def test_p38_no_descriptor_is_left_after_a_hundred_workers(processes, env,
 
     await one()
     [reaper] = children(os.getpid())
-    before, reapers_before = descriptors(), os.listdir(f"/proc/{reaper}/fd")
+    reapers = Path(f"/proc/{reaper}/fd")
+    before, reapers_before = descriptors(), sorted(reapers.iterdir())
 
     await asyncio.gather(*(one() for _ in range(100)))
 
     assert descriptors() == before
-    assert os.listdir(f"/proc/{reaper}/fd") == reapers_before
+    assert sorted(reapers.iterdir()) == reapers_before
     await eventually(lambda: children(reaper) == [])
 
 
@@ -97,6 +98,21 @@ async def test_p38_no_descriptor_is_left_after_refusals(processes, env):
             await processes.start(["no-such-program"], env=env)
 
     assert descriptors() == before
+
+
+async def test_p38_no_descriptor_is_left_when_there_is_no_room_for_another_worker(processes, env):
+    await (await processes.start(["true"], env=env)).kill()
+    before = descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 3, hard))
+    try:
+        with pytest.raises(SpawnFailed, match="ulimit -n") as caught:
+            await asyncio.gather(*(processes.start(["true"], env=env) for _ in range(50)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert caught.value.errno_name == "EMFILE"
 
 
 async def test_p38_no_descriptor_is_left_after_closing(env):

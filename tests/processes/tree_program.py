@@ -1,4 +1,5 @@
 """Begins descendants in every way that a program may try to outlive its parent. Run: FOLDER END WAY..."""
+# ruff: noqa: PTH104, PTH118, PTH123 - pathlib would make every member start slower
 
 import os
 import signal

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from swarm_core.model.call import Result
 from swarm_core import testing
+from swarm_core.model.call import Result
 from swarm_core.testing import RecordingContext
 
 SHOW_MODULES = "import sys; before = set(sys.modules); import {}; print(*sorted(set(sys.modules) - before))"
@@ -55,8 +55,6 @@ class TestNames:
         assert "check_layer" in dir(testing)
 
     def test_an_unknown_name_is_an_attribute_error(self):
-        import pytest
-
         with pytest.raises(AttributeError, match="no attribute 'check_everything'"):
             _ = testing.check_everything
 

@@ -166,7 +166,9 @@ class TestStuck:
         async def main():
             await asyncio.create_task(waiter(), name="the-waiter")
 
-        with pytest.raises(SimulationStuck, match=r"nothing is ready and no timer runs; waiting: .*the-waiter at waiter"):
+        with pytest.raises(
+            SimulationStuck, match=r"nothing is ready and no timer runs; waiting: .*the-waiter at waiter"
+        ):
             simulate(main)
 
     def test_a_stuck_simulation_cleans_up(self):

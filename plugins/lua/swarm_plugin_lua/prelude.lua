@@ -18,7 +18,7 @@ local ABSENT = "is not available in Lua workers"
 
 -- time --------------------------------------------------------------------------------------------------------
 
-local HOOK_EVERY = 10000 -- instructions; below that the clock costs more than the script
+local HOOK_EVERY = 2000 -- instructions; looking at the clock takes as long as a hundred of them
 
 local deadline, script_name
 local expired, expired_at = false, nil
@@ -241,12 +241,11 @@ end
 local log, log_size = {}, 0
 
 local function print_line(...)
+  if log_size >= max_log then return end
   local words = pack(...)
   for position = 1, words.n do words[position] = tostring(words[position]) end
   local line = concat(words, "\t", 1, words.n) .. "\n"
-  local room = max_log - log_size
-  if room <= 0 then return end
-  log[#log + 1] = sub(line, 1, room)
+  log[#log + 1] = sub(line, 1, max_log - log_size)
   log_size = log_size + #log[#log]
 end
 
