@@ -4,7 +4,7 @@ local findings = _CTX or {}
 local breaks = false
 
 for _, finding in ipairs(findings) do
-  if type(finding.fix) == "table" then
+  if finding.fix ~= null and finding.fix.applicability == "safe" then
     return "FIX"
   end
   local code = tostring(finding.code)

@@ -19,6 +19,7 @@ from swarm_core.errors import (
     StoreError,
     SwarmError,
 )
+from swarm_core.model.problem import Problem
 
 OK, FLOW_FAILED, USAGE, INVALID, NOT_FOUND, DENIED, STORE, WAITING, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 7, 130
 
@@ -32,7 +33,6 @@ EXIT_CODES: tuple[tuple[type[SwarmError], int], ...] = (
     (SwarmError, INVALID),
 )
 
-_MISSING_CODES = frozenset({"file_not_found"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -60,9 +60,13 @@ def print_json(value: Any) -> None:
 
 def exit_code_of(error: SwarmError) -> int:
     """Return the exit code for an error."""
-    if isinstance(error, DocumentError) and any(problem.code in _MISSING_CODES for problem in error.problems):
+    if isinstance(error, DocumentError) and any(map(_says_no_file, error.problems)):
         return NOT_FOUND
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def _says_no_file(problem: Problem) -> bool:
+    return problem.code == "not_found" and problem.path == "$"
 
 
 def error_lines(error: BaseException) -> Iterator[str]:

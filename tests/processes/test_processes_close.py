@@ -103,16 +103,20 @@ async def test_p38_no_descriptor_is_left_after_refusals(processes, env):
 async def test_p38_no_descriptor_is_left_when_there_is_no_room_for_another_worker(processes, env):
     await (await processes.start(["true"], env=env)).kill()
     before = descriptors()
+    started = []
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 3, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, before)) + 20, hard))
     try:
         with pytest.raises(SpawnFailed, match="ulimit -n") as caught:
-            await asyncio.gather(*(processes.start(["true"], env=env) for _ in range(50)))
+            while True:
+                started.append(await processes.start(["sleep", "600"], env=env))
+        for process in started:
+            await process.kill()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    assert caught.value.errno_name == "EMFILE"
+    assert (caught.value.errno_name, descriptors()) == ("EMFILE", before)
 
 
 async def test_p38_no_descriptor_is_left_after_closing(env):

@@ -74,17 +74,21 @@ async def test_p15_a_killed_engine_is_noticed_although_its_child_holds_the_socke
 
 def test_p15_no_worker_begins_anything_after_its_engines_death(engine, tmp_path):
     """Workers that were being started when the engine died must not begin once the reaper has seen its death."""
-    for moment in (0.0, 0.01, 0.02, 0.03, 0.05):
+    log = tmp_path / "log"
+    for moment in (0.0, 0.005, 0.01, 0.02, 0.03):
+        log.write_text("")
         program = engine("flood")
-        time.sleep(0.1 + moment)
+        while len(log.read_text().splitlines()) < 5:
+            time.sleep(0.001)
+        time.sleep(moment)
         program.kill()
         program.wait()
         time.sleep(0.1)
-        begun = (tmp_path / "log").read_text()
+        begun = log.read_text()
 
-        time.sleep(0.2)
+        time.sleep(0.1)
 
-        assert (tmp_path / "log").read_text() == begun
+        assert log.read_text() == begun
 
 
 def test_p15_the_reaper_ends_with_its_engine(engine, tree, children):

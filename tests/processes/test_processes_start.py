@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from swarm_core.errors import SpawnFailed
 from swarm_core.processes import open_processes
 
 INSIDE = """
-import json, os, signal, sys
+import json, os, resource, sys
 status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
 names = {}
 for name in os.listdir("/proc/self/fd"):
@@ -24,8 +25,8 @@ for name in os.listdir("/proc/self/fd"):
         pass  # the listing's own
 print(json.dumps({
     "argv": sys.argv[1:], "environ": open("/proc/self/environ").read(), "fds": names, "cwd": os.getcwd(),
-    "session": os.getsid(0) == os.getpid(), "no_new_privs": status["NoNewPrivs"], "core": __import__("resource").getrlimit(4)[0],
-    "nofile": __import__("resource").getrlimit(7),
+    "session": os.getsid(0) == os.getpid(), "no_new_privs": status["NoNewPrivs"],
+    "core": resource.getrlimit(resource.RLIMIT_CORE)[0], "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
 }))
 """
 
@@ -79,7 +80,13 @@ class TestWhatAWorkerIsGiven:
         assert inside["no_new_privs"] == "1"
 
     async def test_it_leaves_no_core_dump(self, look_inside):
-        inside = await look_inside(env={})
+        soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+
+        try:
+            inside = await look_inside(env={})
+        finally:
+            resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
         assert inside["core"] == 0
 
