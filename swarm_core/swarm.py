@@ -140,13 +140,14 @@ class Swarm:
         host = Host.load(plugins, settings, builtin=_builtin(), strict=strict)
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(_open_outputs(host, outputs))
-            owned = processes or await stack.enter_async_context(_open_processes())
+            if processes is None:
+                processes = await stack.enter_async_context(_open_processes())
             engine = Engine(outputs=store, settings=settings.engine, clock=clock, rng=rng, signer=host.signer(settings))
             swarm = cls(
                 host=host,
                 settings=settings,
                 engine=engine,
-                processes=owned,
+                processes=processes,
                 functions={**host.catalog.functions, **given},
                 services={},
             )

@@ -25,7 +25,7 @@ _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cy
 @inputs.compile_options
 @click.option("--json", "as_json", is_flag=True, help="Print one object: ok, problems.")
 @click.pass_context
-def command(ctx: click.Context, file: Path, **options: Any) -> int:
+def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
     """Tell everything that is wrong with the Blueprint in FILE, all at once.
 
     Each problem has its place, a code and what to do. Exit codes: 0 it can be run, 3 it cannot, 4 no such file.

@@ -21,7 +21,7 @@ from swarm_core.swarm import Prepared, Swarm
 @inputs.compile_options
 @click.option("--json", "as_json", is_flag=True, help="Print one object: blueprint, agents, layers, bound, problems.")
 @click.pass_context
-def command(ctx: click.Context, file: Path, **options: Any) -> int:
+def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
     """Show what the Blueprint in FILE resolves to.
 
     For each agent the kind it runs on, who provides it and what the engine grants it; the layers around every

@@ -91,7 +91,7 @@ def _plugin_commands(ctx: click.Context) -> click.Group:
     help="Settings file; default: the nearest swarm.toml in this folder or above, or $SWARM_CONFIG.",
 )
 @click.pass_context
-def cli(ctx: click.Context, **options: Any) -> None:
+def cli(ctx: click.Context, /, **options: Any) -> None:
     """Run Blueprints: flows as data, over workers of any kind.
 
     Start with `swarm new DIR`, then `swarm run DIR/blueprint.yaml`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     """List the hooks that a plugin may implement, in the order the host calls them, and who implements them."""
     host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
     specs = [(name, spec) for name, spec in vars(hookspecs).items() if name.startswith("swarm_")]
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "hook": name,
             "arguments": list(inspect.signature(spec).parameters),

@@ -34,7 +34,9 @@ _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, Run
 @click.option("--json", "as_json", is_flag=True, help="Print one object: run_id, status, final_ctx, error, counts.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.pass_context
-def command(ctx: click.Context, file: Path, ctx_text: str | None, assignments: tuple[str, ...], **options: Any) -> int:
+def command(
+    ctx: click.Context, /, file: Path, ctx_text: str | None, assignments: tuple[str, ...], **options: Any
+) -> int:
     """Run the Blueprint in FILE and print its final ctx.
 
     Progress goes to stderr, the result to stdout. Exit codes: 0 done, 1 the flow failed, 2 usage, 3 invalid input,

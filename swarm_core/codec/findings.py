@@ -33,7 +33,10 @@ class Findings:
 
     def duplicate(self, key: str, offset: int, first: int, steps: Callable[[], Steps]) -> None:
         """Note a key that an object has twice."""
-        line, column = self.lines.at(first) if len(self.found) < MOST else (0, 0)
+        if len(self.found) >= MOST:
+            self.more += 1
+            return
+        line, column = self.lines.at(first)
         message = f"the key {key[:60]!r} stands here for the second time; the first is at line {line}, column {column}"
         self.add("duplicate_key", message, offset, steps=steps, hint="keep one of the two")
 

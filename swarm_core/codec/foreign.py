@@ -73,9 +73,14 @@ def _faults(error: BaseException, name: str) -> list[Fault]:
 
 
 def _below(error: BaseException, name: str) -> list[Fault]:
-    steps: tuple[str | int, ...] = ()
+    from cattrs.errors import AttributeValidationNote, IterableValidationNote
+
+    faults = _faults(error, name)
+    if isinstance(error, KeyError):
+        return faults
     for note in getattr(error, "__notes__", ()):
-        step = getattr(note, "index", getattr(note, "name", None))
-        if step is not None and not isinstance(error, KeyError):
-            steps = (step,)
-    return Faulty(*_faults(error, name)).below(steps[0]) if steps else _faults(error, name)
+        if isinstance(note, AttributeValidationNote):
+            return Faulty(*faults).below(note.name)
+        if isinstance(note, IterableValidationNote):
+            return Faulty(*faults).below(note.index)
+    return faults

@@ -176,19 +176,23 @@ class Record:
 def _refusal(record: Record, arguments: Mapping[str, Any], error: Exception) -> Fault:
     """Return the fault of a validator or converter of the class, at its field where that can be told."""
     message = str(error.args[0]) if error.args else type(error).__name__
-    blamed = [argument.name for argument in error.args[1:] if isinstance(argument, Attribute)]
-    blamed += [a.name for a in fields(record.cls) if a.alias in arguments and _refuses(a, arguments[a.alias])]
-    steps = tuple(member.name for member in record.members.values() if member.attribute in blamed[:1])
+    blamed = (a.name for a in fields(record.cls) if a.alias in arguments and _refuses(a, arguments[a.alias]))
+    name = next(blamed, None)
+    steps = tuple(member.name for member in record.members.values() if member.attribute == name)
     return Fault("bad_value", message, steps)
 
 
 def _refuses(attribute: Attribute[Any], value: Any) -> bool:
-    if not callable(attribute.converter):
-        return False
+    """Tell whether it is this field's value that its class refuses."""
     try:
-        attribute.converter(value)
+        if callable(attribute.converter):
+            value = attribute.converter(value)
+        if attribute.validator:
+            attribute.validator(None, attribute, value)
     except (ValueError, TypeError):
         return True
+    except Exception:
+        return False  # the validator looks at the whole instance, and there is none
     return False
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 MAX_DEPTH = 200
 
+_KINDS: tuple[Any, ...] = (str, int, float, dict, list, tuple)
 _PLAIN = frozenset({int, bool, type(None)})
 
 
@@ -103,7 +104,7 @@ class _Copier:
 
     def _other(self, value: Any, depth: int) -> Any:
         """Take subclasses for what they are (StrEnum, defaultdict, namedtuple) and refuse the rest."""
-        for plain in (str, int, float, dict, list, tuple):
+        for plain in _KINDS:
             if isinstance(value, plain):
                 stand_in = plain(value)
                 self.alive.append(stand_in)

@@ -38,7 +38,14 @@ def swarm(cwd):
         command = [sys.executable, "-m", "swarm_core", *map(str, args)]
         clean = {key: value for key, value in os.environ.items() if not key.startswith("SWARM_")}
         done = subprocess.run(
-            command, cwd=cwd, input=stdin, env={**clean, **(env or {})}, capture_output=True, text=True, timeout=timeout
+            command,
+            cwd=cwd,
+            input=stdin,
+            env={**clean, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Ended(done.returncode, done.stdout, done.stderr)

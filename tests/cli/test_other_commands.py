@@ -39,9 +39,9 @@ class TestCheck:
 
         found = {(problem["code"], problem.get("line")) for problem in ended.json["problems"]}
         wanted = {
-            ("schema_version", 2), ("unknown_node_kind", 6), ("unresolved_ref", 8), ("bad_path", 9), ("out_of_range", 14),
-            ("unknown_field", 15), ("unknown_kind", 17), ("duplicate_agent", 18), ("bad_name", 19), ("invalid_spec", 19),
-            ("bad_duration", 22), ("unknown_layer", 23), ("bad_value", 24),
+            ("schema_version", 2), ("unknown_node_kind", 6), ("unresolved_ref", 8), ("bad_path", 9),
+            ("out_of_range", 14), ("unknown_field", 15), ("unknown_kind", 17), ("duplicate_agent", 18), ("bad_name", 19),
+            ("invalid_spec", 19), ("bad_duration", 22), ("unknown_layer", 23), ("bad_value", 24),
         }  # fmt: skip
         assert 3 == ended.code
         assert wanted <= found
@@ -113,7 +113,9 @@ class TestNew:
         assert [0, 0, 0] == [made.code, checked.code, ended.code]
         assert [] == checked.json["problems"]
         assert "Hello, Ada!" == ended.json["published"]
-        assert {"README.md", "blueprint.yaml", "swarm.toml", "swarmfile.py"} <= {p.name for p in (cwd / "hello").iterdir()}
+        assert {"README.md", "blueprint.yaml", "swarm.toml", "swarmfile.py"} <= {
+            p.name for p in (cwd / "hello").iterdir()
+        }
 
     def test_a_folder_that_is_not_empty_is_left_alone(self, swarm, write, cwd):
         write("hello/blueprint.yaml", "mine")

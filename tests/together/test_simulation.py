@@ -1,4 +1,4 @@
-"""The real engine in virtual time: shuffled turns, failing, late, deaf and asking workers, cancels; one seed, one trace."""
+"""The real engine in virtual time: shuffled turns, failing, late, deaf and asking workers; one seed, one trace."""
 
 import asyncio
 import random
@@ -36,8 +36,8 @@ def noted(at):
 FLOW = {
     "kind": "seq",
     "children": [
-        {"kind": "fanout", "items": path("$.items"), "bind": path("$.item"), "join": "all_settled", "out": path("$.lanes"),
-         "max_concurrency": 4, "body": {"kind": "seq", "children": [
+        {"kind": "fanout", "items": path("$.items"), "bind": path("$.item"), "join": "all_settled",
+         "out": path("$.lanes"), "max_concurrency": 4, "body": {"kind": "seq", "children": [
              step("flaky", "$.a"),
              {"kind": "loop", "counter": path("$.n"), "max": 2, "cond": {"op": "lit", "value": True},
               "body": {"kind": "try", "body": step("slow", "$.b"), "catch": noted("$.b")}},
@@ -114,7 +114,10 @@ async def whole_run(seed):
     async with engine:
         program = Program(blueprint_id="sim", flow=compile_flow(FLOW), run=world.run, policies=policies)
         run = engine.launch(program, {"items": list(range(6)), "item": 0})
-        around = [asyncio.ensure_future(_answer(engine, run, chance)), asyncio.ensure_future(_interfere(engine, run, chance))]
+        around = [
+            asyncio.ensure_future(_answer(engine, run, chance)),
+            asyncio.ensure_future(_interfere(engine, run, chance)),
+        ]
         result = await engine.wait(run.id)
         for task in around:
             task.cancel()

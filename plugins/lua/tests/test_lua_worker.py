@@ -59,7 +59,7 @@ class TestSpec:
 
         assert str(caught.value) == (
             "the script is compiled (bytecode); give its text; "
-            "time_limit: 'soon' is no duration: write seconds, or a number with ms, s, m, h or d"
+            "time_limit: 'soon' is no duration: write seconds as a number, or a text such as 90s or 5m"
         )
 
     def test_lu123_source_larger_than_256_kib_is_refused(self, build: Build) -> None:
