@@ -158,6 +158,7 @@ class TestScopes:
             (["data:*"], "data:anything", True),
             (["data:*"], "verb:fetch_data", False),
             (["data:*"], "*", False),
+            (["verb:fetch_*"], "verb:fetch_data", False),
             (["verb:poll_task", "data:a"], "data:a", True),
         ],
     )

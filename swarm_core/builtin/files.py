@@ -145,9 +145,10 @@ def _parts(path: Any) -> list[str]:
         refuse("ref_outside", f"{shown(path)} goes up with '..'", _BELOW)
     if "\\" in path:
         refuse("bad_path", f"{shown(path)} holds a backslash", "write / between folders")
-    if steps[-1] in ("", "."):
-        refuse("bad_path", f"{shown(path)} names no file")
-    return [step for step in steps if step not in ("", ".")]
+    if not path:
+        refuse("bad_path", "the path is empty")
+    folder = steps[-1] in ("", ".")  # the path says itself that it ends at a folder
+    return [*(step for step in steps if step not in ("", ".")), *("." if folder else "")]
 
 
 def _refuse_to_open(error: OSError, folder: int, part: str, path: str) -> NoReturn:

@@ -64,9 +64,8 @@ def _faults(error: BaseException, name: str) -> list[Fault]:
     if isinstance(error, BaseValidationError):
         return [fault for inner in error.exceptions for fault in _below(inner, name)]
     if isinstance(error, ForbiddenExtraKeysError):
-        return [
-            Fault("unknown_field", f"{error.cl.__name__} has no field {key!r}") for key in sorted(error.extra_fields)
-        ]
+        owner, unknown = error.cl.__name__, sorted(error.extra_fields)
+        return [Fault("unknown_field", f"{owner} has no field {key!r}", (key,)) for key in unknown]
     if isinstance(error, KeyError):
         return [Fault("missing_field", f"{name} lacks the field {error.args[0]!r}")]
     return [Fault("wrong_type", f"this stands for no {name}: {error}")]

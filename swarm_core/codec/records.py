@@ -153,7 +153,8 @@ class Record:
                 raise Faulty(Fault("bad_value", f"expected {self.tag[1]!r}"))
             return
         message = f"{self.cls.__name__} has no field {shorten(str(key))!r}"
-        raise Faulty(Fault("unknown_field", message, near=(str(key), tuple(self.members))))
+        known = (*self.members, *([self.tag[0]] if self.tag else []))
+        raise Faulty(Fault("unknown_field", message, near=(str(key), known)))
 
     def _missing(self, value: Mapping[str, Any]) -> list[Fault]:
         return [

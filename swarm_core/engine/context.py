@@ -34,6 +34,7 @@ class LiveContext(AttemptContext):
         self._dispatch.note(attempt, "worker_output", {"output": output_json(event)})
 
     def record_final(self, result: Result, *, by: str | None = None) -> None:
+        self._live()
         self.latest = result
         self.tail.append(Final(Inline(result.value), result.ok, by))
 

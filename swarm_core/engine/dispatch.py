@@ -22,6 +22,7 @@ from swarm_core.errors import (
     SpawnDepthExceeded,
     SpawnFailed,
     SwarmError,
+    TokenRevoked,
     WorkerFailed,
     WorkerTimeout,
 )
@@ -146,7 +147,8 @@ class Dispatch:
     def settle(self, attempt: Attempt, outcome: DispatchOutcome | BaseException) -> None:
         """Conclude an attempt: the task's status, its events, and the word to whoever waits for it."""
         if attempt.concluded or attempt.stopped_by is not None:
-            if not isinstance(outcome, BaseException):
+            # a result that came after all was refused where it would have been recorded
+            if not isinstance(outcome, BaseException) or isinstance(outcome, TokenRevoked):
                 self.note(attempt, "late_result_ignored", {"agent": attempt.task.agent})
             if attempt.concluded:
                 return

@@ -45,8 +45,9 @@ class Door:
 
     def attach_session(self, token: Token, operator_id: str, *, ttl: float | None = None) -> CapToken:
         """Open a further session for somebody else, with rights that are no more than the token's own."""
-        self._authority.verify(token, Verb.ATTACH_SESSION)
-        narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=ttl)
+        record = self._authority.verify(token, Verb.ATTACH_SESSION)
+        left = record.expire_at - self._dispatch.clock.time()
+        narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=None if ttl is None else min(ttl, left))
         sessions, events = self._dispatch.sessions, self._dispatch.events
         session_id = SessionId(new_id("S-", self._dispatch.rng.getrandbits))
         sessions.add(session_id, operator_id, narrower.role, narrower.nonce, SessionRequest())

@@ -82,9 +82,7 @@ DEFAULT_ROLE_VERBS: Mapping[Role, frozenset[Verb]] = {
         }
     ),
     Role.OBSERVER: frozenset({_V.SUBSCRIBE_EVENTS, _V.READ_TRACE, _V.READ_TASK_STATE}),
-    Role.SENIOR: frozenset(
-        {_V.ANSWER_QUERY, _V.OVERRIDE_VERDICT, _V.PAUSE_LOOP, _V.RESUME_LOOP, _V.INJECT_DIRECTIVE}
-    ),
+    Role.SENIOR: frozenset({_V.ANSWER_QUERY, _V.OVERRIDE_VERDICT, _V.PAUSE_LOOP, _V.RESUME_LOOP, _V.INJECT_DIRECTIVE}),
 }
 
 

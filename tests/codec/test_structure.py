@@ -381,7 +381,7 @@ class TestForeignTypes:
 
         assert [
             ("wrong_type", "$.point.x"),
-            ("unknown_field", "$.point"),
+            ("unknown_field", "$.point.z"),
             ("wrong_type", "$.bag[1]"),
             ("wrong_type", "$.pair[0]"),
             ("wrong_type", "$.day"),

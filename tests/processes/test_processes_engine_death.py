@@ -91,6 +91,29 @@ def test_p15_no_worker_begins_anything_after_its_engines_death(engine, tmp_path)
         assert log.read_text() == begun
 
 
+LAST_LOOK = """
+import os, socket, sys
+from swarm_core.processes.reaper import Engine, Order, become
+
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+engine = Engine(theirs.detach(), os.getppid())
+if sys.argv[1] == "dead":
+    ours.close()
+reading, writing = os.pipe()
+order = Order(b"\\0".join([os.getcwdb(), b"", b"2 0", b"touch", b"begun", b"/usr/bin/touch", b"/bin/touch"]))
+if os.fork() == 0:
+    become(order, [0, 1, 2], os.getppid(), writing, engine)
+os.wait()
+"""
+
+
+@pytest.mark.parametrize(("state", "begun"), [("alive", True), ("dead", False)])
+def test_p15_a_worker_looks_for_its_engine_directly_before_it_begins(tmp_path, state, begun):
+    subprocess.run([sys.executable, "-c", LAST_LOOK, state], cwd=tmp_path, check=True)
+
+    assert (tmp_path / "begun").exists() is begun
+
+
 def test_p15_the_reaper_ends_with_its_engine(engine, tree, children):
     program = engine("stay", *tree.argv())
     [reaper] = children(program.pid)

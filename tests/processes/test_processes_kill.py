@@ -164,6 +164,18 @@ class TestAttackOnTheKeepers:
 
         assert (code, tree.alive()) == (-signal.SIGKILL, [])
 
+    async def test_p15_a_worker_dies_when_all_its_keepers_are_killed(self, processes, tree, env, children, eventually):
+        await processes.start(tree.argv(), env=env)
+        await tree.grown(1)
+        [reaper] = children(os.getpid())
+        [warden] = children(reaper)
+
+        os.kill(warden, signal.SIGSTOP)
+        os.kill(reaper, signal.SIGKILL)
+        os.kill(warden, signal.SIGKILL)
+
+        await eventually(lambda: tree.alive() == [])
+
     async def test_p15_the_trees_die_with_the_reaper_and_the_next_start_has_a_new_one(
         self, processes, tree, env, children
     ):

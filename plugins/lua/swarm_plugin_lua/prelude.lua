@@ -1,7 +1,8 @@
 -- Builds the only environment that a script sees. Runs once, in a new runtime, before the script is known.
 --
 -- clock() gives seconds; confine() puts the memory limit back after the host worked without one; ask_host(name, arguments)
--- and decode_json(text) give true and a value, or false and a text. None of them ever raises, and none is given to a script.
+-- and decode_json(text) give true, a value and a list of the arrays in it, or false and a text. None of them ever raises,
+-- and none is given to a script.
 
 local clock, confine, ask_host, decode_json, max_json, max_log, max_depth = ...
 
@@ -40,7 +41,6 @@ local function check_time()
   if not expired then
     if clock() < deadline then return end
     expired = true
-    sethook(hook, "", 1)
     expired_at = line_of_script()
   end
   sethook(hook, "", 1)
@@ -108,6 +108,12 @@ local function array(items)
   local current = metatable_of(items)
   if current ~= nil and current ~= ARRAY then error("json.array: the table has a metatable already", 2) end
   return raw_setmetatable(items, ARRAY)
+end
+
+-- The host makes tables; which of them are arrays is said here.
+local function marked(value, arrays)
+  for position = 1, #arrays do raw_setmetatable(arrays[position], ARRAY) end
+  return value
 end
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
@@ -230,10 +236,10 @@ end
 
 local function decode(text)
   if type(text) ~= "string" then error("json.decode: a string is wanted", 2) end
-  local ok, value = decode_json(text)
+  local ok, value, arrays = decode_json(text)
   confine()
   if not ok then error("json.decode: " .. value, 2) end
-  return value
+  return marked(value, arrays)
 end
 
 -- the script's environment ------------------------------------------------------------------------------------
@@ -311,11 +317,11 @@ local function add_host_function(name)
     arguments.n = nil
     local ok, text = after_call(raw_pcall(to_json, raw_setmetatable(arguments, ARRAY)))
     if not ok then error("host." .. name .. ": arguments: " .. text, 2) end
-    local answered, value = ask_host(name, text)
+    local answered, value, arrays = ask_host(name, text)
     confine()
     check_time()
     if not answered then error("host." .. name .. " " .. value, 2) end
-    return value
+    return marked(value, arrays)
   end
 end
 
@@ -367,9 +373,11 @@ local function speak(kind, text, content)
 end
 
 -- Gives a status (done, error, result, timeout, memory), a text, whether the worker is content, and what was printed.
-local function run(name, source, seconds, functions, prompt, ctx, agent, task_id, attempt, key)
+local function run(name, source, seconds, functions, prompt, ctx, arrays, agent, task_id, attempt, key)
   script_name = name
   env._PROMPT, env._CTX, env._AGENT, env._TASK_ID, env._ATTEMPT, env._KEY = prompt, ctx, agent, task_id, attempt, key
+  if ctx == null then env._CTX = nil end
+  marked(ctx, arrays)
   if functions then
     for _, function_name in ipairs(functions) do add_host_function(function_name) end
   end
@@ -388,4 +396,4 @@ end
 local globals_of_state = _G
 for name in next, globals_of_state do globals_of_state[name] = nil end
 
-return run, array, null
+return run, null

@@ -48,7 +48,7 @@ class Sandbox:
             max_memory=0,
         )
         given = (clock, self._confine, self._ask_host, self._decode, wire.MAX_JSON, wire.MAX_LOG, wire.MAX_DEPTH)
-        self._run, self._array, self._null = self._runtime.execute(_PRELUDE, *given, mode="b")
+        self._run, self._null = self._runtime.execute(_PRELUDE, *given, mode="b")
 
     def run(self, job: Mapping[str, Any]) -> bytes:
         """Run a job's script and return the reply as JSON text.
@@ -63,17 +63,17 @@ class Sandbox:
         except (lua54.LuaMemoryError, MemoryError):
             return self.NO_MEMORY
         except lua54.LuaError as error:
-            return self._reply(b"error", str(error).splitlines()[0].encode(errors="replace"), False, b"")
+            return self._reply(b"error", str(error).partition("\n")[0].encode(errors="replace"), False, b"")
         except _BadInput as error:
             return self._reply(b"error", b"input: %b" % str(error).encode(), False, b"")
 
     def close(self) -> None:
         """Give the runtime back."""
         # This object and the runtime know each other: without this cut only the garbage collector would free them.
-        self._runtime = self._run = self._array = self._null = None
+        self._runtime = self._run = self._null = None
 
     def _execute(self, job: Mapping[str, Any]) -> tuple[bytes, bytes, bool, bytes]:
-        prompt, context = self._prompt_and_context(job["input"])
+        prompt, context, arrays = self._prompt_and_context(job["input"])
         functions = [name.encode() for name in job["functions"]]
         self._ceiling = self._runtime.get_memory_used(total=True) + job["memory"]
         try:
@@ -84,6 +84,7 @@ class Sandbox:
                 self._runtime.table_from(functions) if functions else None,
                 prompt,
                 context,
+                arrays,
                 job["agent"].encode(),
                 job["task_id"].encode(),
                 job["attempt"],
@@ -111,45 +112,54 @@ class Sandbox:
     def _unconfine(self) -> None:
         self._runtime.set_max_memory(0)
 
-    def _ask_host(self, name: bytes, arguments: bytes) -> tuple[bool, Any]:
+    def _ask_host(self, name: bytes, arguments: bytes) -> tuple[Any, ...]:
         self._unconfine()
         try:
             ok, answer = self._ask(name.decode(), arguments)
-            return (True, self._to_lua(answer)) if ok else (False, str(answer).encode(errors="replace"))
+            return (True, *self._to_lua(answer)) if ok else (False, str(answer).encode(errors="replace"))
         except _BadInput as error:
             return False, str(error).encode()
         except Exception as error:
             return False, f"failed ({type(error).__name__})".encode()
 
-    def _decode(self, text: bytes) -> tuple[bool, Any]:
+    def _decode(self, text: bytes) -> tuple[Any, ...]:
         self._unconfine()
         try:
             if len(text) > wire.MAX_JSON:
                 return False, b"the text is larger than %d bytes" % wire.MAX_JSON
-            return True, self._to_lua(wire.loads(text))
+            return True, *self._to_lua(wire.loads(text))
         except Exception:
             return False, b"the text is no JSON that Lua can hold"
 
-    def _prompt_and_context(self, value: Any) -> tuple[bytes, Any]:
-        """Return `_PROMPT`, the input as text, and `_CTX`, the input as a value where it is one or its text is JSON."""
+    def _prompt_and_context(self, value: Any) -> tuple[bytes, Any, Any]:
+        """Return the input as text and as a value, with the value's arrays; plain text has null for a value."""
         if not isinstance(value, str):
-            return wire.dumps(value), None if value is None else self._to_lua(value)
+            return wire.dumps(value), *self._to_lua(value)
         prompt = _encoded(value)
         try:
-            parsed = wire.loads(value)
-            return prompt, None if parsed is None else self._to_lua(parsed)
-        except (ValueError, RecursionError, _BadInput):
-            return prompt, None
+            return prompt, *self._to_lua(wire.loads(value))
+        except (ValueError, _BadInput):
+            return prompt, *self._to_lua(None)
 
-    def _to_lua(self, value: Any) -> Any:
-        """Return a JSON value as what lupa turns into plain Lua values; arrays stay known as such."""
+    def _to_lua(self, value: Any) -> tuple[Any, Any]:
+        """Return a JSON value as what lupa turns into plain Lua values, and a Lua list of the arrays in it."""
+        arrays: list[Any] = []
+        try:
+            return self._converted(value, arrays), self._runtime.table_from(arrays)
+        except RecursionError:
+            raise _BadInput("nested too deeply") from None
+
+    def _converted(self, value: Any, arrays: list[Any]) -> Any:
         kind = type(value)
         if kind is str:
             return _encoded(value)
         if kind is dict:
-            return self._runtime.table_from({_encoded(key): self._to_lua(item) for key, item in value.items()})
+            items = {_encoded(key): self._converted(item, arrays) for key, item in value.items()}
+            return self._runtime.table_from(items)
         if kind is list:
-            return self._array(self._runtime.table_from([self._to_lua(item) for item in value]))
+            table = self._runtime.table_from([self._converted(item, arrays) for item in value])
+            arrays.append(table)
+            return table
         if kind is int and not -(2**63) <= value < 2**63:
             raise _BadInput("an integer does not fit into the 64 bits that Lua has")
         return self._null if value is None else value

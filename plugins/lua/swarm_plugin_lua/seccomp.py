@@ -6,7 +6,7 @@ Linux on x86-64 and AArch64. Used in the Lua processes, so nothing but the stand
 from __future__ import annotations
 
 import ctypes
-import platform
+import os
 import struct
 import sys
 
@@ -48,9 +48,9 @@ def lock() -> str:
     `process+seccomp`, or `process` where the kernel or the processor knows no filter. A call that is not allowed kills
     the process.
     """
-    known = _CALLS.get(platform.machine())
-    if not sys.platform.startswith("linux"):
+    if sys.platform != "linux":
         return "process"
+    known = _CALLS.get(os.uname().machine)
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     if prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), 0, 0, 0) != 0 or known is None:
         return "process"

@@ -74,9 +74,7 @@ def make_job() -> Callable[..., Job]:
 
 
 @pytest.fixture
-def environment(
-    processes: Processes, pool: LuaPool, functions: dict[str, Function]
-) -> Callable[..., Environment]:
+def environment(processes: Processes, pool: LuaPool, functions: dict[str, Function]) -> Callable[..., Environment]:
     def make(section: dict[str, Any] | None = None, file: Path | None = None, **overrides: Any) -> Environment:
         facts: dict[str, Any] = {
             "blueprint": Blueprint(id="bp", flow=Seq(children=())),

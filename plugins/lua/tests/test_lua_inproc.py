@@ -53,7 +53,9 @@ async def test_errors_have_the_same_kinds(trusted: Callable[..., Spawner], sourc
 
 
 async def test_cancelled_script_ends_its_thread(make_job: Callable[..., Job]) -> None:
-    running = asyncio.ensure_future(run_in_process(make_job("while true do pcall(function() while true do end end) end")))
+    running = asyncio.ensure_future(
+        run_in_process(make_job("while true do pcall(function() while true do end end) end"))
+    )
     await asyncio.sleep(0.1)
 
     running.cancel()

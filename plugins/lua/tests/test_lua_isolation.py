@@ -33,7 +33,9 @@ def locked(statement: str) -> int:
 
 
 @pytest.fixture
-async def pid(pool: LuaPool, processes: Processes, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> int:
+async def pid(
+    pool: LuaPool, processes: Processes, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> int:
     monkeypatch.setenv("SWARM_LUA_CANARY", "canary")
     await pool.run(make_job("return 1"), processes)
     [number] = pool.pids

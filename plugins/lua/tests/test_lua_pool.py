@@ -209,11 +209,11 @@ os.read(0, 4)
             ("send(b'garbage')", "it wrote what is no JSON (JSONDecodeError)"),
             ("send(b'\\xff\\xfe')", "it wrote what is no JSON (UnicodeDecodeError)"),
             ("send(b'[' * 100000)", "it wrote what is no JSON (ValueError)"),
-            ("send(b'{\"status\":\"done\",\"ok\":true,\"value\":NaN}')", "it wrote what is no JSON (ValueError)"),
+            ('send(b\'{"status":"done","ok":true,"value":NaN}\')', "it wrote what is no JSON (ValueError)"),
             ("send(b'5')", "it wrote what is no reply"),
-            ("send(b'{\"status\":\"won\"}')", "it wrote what is no reply"),
-            ("send(b'{\"status\":\"done\",\"ok\":\"yes\",\"value\":1}')", "it wrote what is no reply"),
-            ("send(b'{\"host\":\"echo\"}')", "it wrote what is no reply"),
+            ('send(b\'{"status":"won"}\')', "it wrote what is no reply"),
+            ('send(b\'{"status":"done","ok":"yes","value":1}\')', "it wrote what is no reply"),
+            ('send(b\'{"host":"echo"}\')', "it wrote what is no reply"),
             ("os.write(1, b'\\0\\0'); os._exit(3)", "it ended with exit code 3"),
             ("os.kill(os.getpid(), 11)", "it was ended by SIGSEGV"),
         ],
@@ -257,7 +257,7 @@ os.read(0, 4)
     async def test_processes_that_never_take_a_job_are_not_tried_for_ever(
         self, pool: LuaPool, processes: Processes, make_job: MakeJob
     ) -> None:
-        deaf = Instead(processes, "import os; os.write(1, b'\\0\\0\\0\\20{\"level\":\"deaf\"}'); os.close(0)")
+        deaf = Instead(processes, 'import os; os.write(1, b\'\\0\\0\\0\\20{"level":"deaf"}\'); os.close(0)')
         large = make_job("return 1", input="x" * 1_000_000)
 
         with pytest.raises(SpawnFailed, match="the Lua process ended before it took the job"):
@@ -285,9 +285,7 @@ class TestLifespan:
         assert not alive(pid)
 
 
-async def test_process_without_lupa_says_what_to_install(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_process_without_lupa_says_what_to_install(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(SpawnFailed, match="lupa is not installed, so there is no Lua; pip install swarm-plugin-lua"):

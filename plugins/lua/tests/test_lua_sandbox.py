@@ -116,7 +116,10 @@ class TestLibrary:
             ("return {xpcall(math.max, print, 1, 2)}", [True, 2]),
             ("return {select(2, xpcall(error, error, 'x'))}", ["x"]),
             ("return {pcall(function() return 1, 2 end)}", [True, 1, 2]),
-            ("local w = coroutine.wrap(function(a) local b = coroutine.yield(a) return b end) return {w(1), w(2)}", [1, 2]),
+            (
+                "local w = coroutine.wrap(function(a) local b = coroutine.yield(a) return b end) return {w(1), w(2)}",
+                [1, 2],
+            ),
             ("local ok, e = pcall(coroutine.wrap(function() error('in', 0) end)) return {ok, e}", [False, "in"]),
             ("return {pcall(coroutine.wrap(function() return pcall(coroutine.yield, 1) end))}", [True, 1]),
             ("return {coroutine.isyieldable(), coroutine.status(coroutine.create(print))}", [True, "suspended"]),

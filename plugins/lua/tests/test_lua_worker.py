@@ -160,9 +160,7 @@ class TestLimits:
         assert (failed.kind, failed.message) == ("lua_memory", "lua eval [tester]: more than 4 MiB of memory")
 
     @pytest.mark.parametrize(("key", "value"), [("time_limit", "6s"), ("memory_limit", "65MiB")])
-    def test_blueprint_cannot_ask_for_more_than_the_settings_allow(
-        self, build: Build, key: str, value: str
-    ) -> None:
+    def test_blueprint_cannot_ask_for_more_than_the_settings_allow(self, build: Build, key: str, value: str) -> None:
         with pytest.raises(ValueError) as caught:
             build(source="return 1", **{key: value})
 
