@@ -9,7 +9,6 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from swarm_core.builtin.swarmfile import functions_beside
 from swarm_core.codec import structure_blueprint, with_place
 from swarm_core.errors import DocumentError, InvalidBlueprint
 from swarm_core.factories import Catalog, Function
@@ -64,7 +63,8 @@ def read_document(
         return Document(blueprint=source)
     if isinstance(source, Mapping):
         return _structured(source, lenient=lenient)
-    from swarm_core.builtin.readers import read_blueprint
+    from swarm_core.builtin.reading import read_blueprint
+    from swarm_core.builtin.swarmfile import functions_beside
 
     path = Path(source) if text is None else None
     read = read_blueprint(path, text, catalog.readers, catalog.directives, name=str(source))

@@ -14,6 +14,9 @@ from swarm_core.errors import DocumentError, did_you_mean
 from swarm_core.model.parse import type_name
 from swarm_core.model.problem import Problem
 
+# Reading ends when a value has so many faults; only the first MOST of them are told.
+ENOUGH = 1_000
+
 
 @define
 class Fault:
@@ -71,7 +74,7 @@ def document_error(
     ordered = sorted(faults, key=lambda fault: order.key(fault.steps))
     problems = [_problem(fault, root, positions, name) for fault in ordered[:MOST]]
     if len(ordered) > MOST:
-        problems.append(too_many(len(ordered) - MOST, name))
+        problems.append(too_many(name))
     return DocumentError(problems)
 
 

@@ -12,19 +12,19 @@ MOST = 100
 
 
 class Findings:
-    """Gathers the problems of one text, with their lines and columns; after MOST of them it only counts."""
+    """Gathers the problems of one text, with their lines and columns; MOST of them at most."""
 
     def __init__(self, text: str, name: str) -> None:
         self.lines, self.name = Lines(text), name
         self.found: list[tuple[int, Problem]] = []
-        self.more = 0
+        self.more = False
 
     def add(
         self, code: str, message: str, offset: int, *, steps: Callable[[], Steps] = tuple, hint: str | None = None
     ) -> None:
         """Note one problem; `steps` tells its place when it is needed."""
         if len(self.found) >= MOST:
-            self.more += 1
+            self.more = True
             return
         line, column = self.lines.at(offset)
         path = shown(place_of(steps()))
@@ -34,7 +34,7 @@ class Findings:
     def duplicate(self, key: str, offset: int, first: int, steps: Callable[[], Steps]) -> None:
         """Note a key that an object has twice."""
         if len(self.found) >= MOST:
-            self.more += 1
+            self.more = True
             return
         line, column = self.lines.at(first)
         message = f"the key {key[:60]!r} stands here for the second time; the first is at line {line}, column {column}"
@@ -52,10 +52,10 @@ class Findings:
         """Return what was found, in the order of the text."""
         problems = [problem for _, problem in sorted(self.found, key=lambda found: found[0])]
         if self.more:
-            problems.append(too_many(self.more, self.name))
+            problems.append(too_many(self.name))
         return DocumentError(problems)
 
 
-def too_many(more: int, name: str | None = None) -> Problem:
+def too_many(name: str | None = None) -> Problem:
     """Return the problem that ends a list which is cut off."""
-    return Problem(code="too_many_problems", message=f"{more} more problems are not listed", file=name)
+    return Problem(code="too_many_problems", message=f"there are more problems than these {MOST}", file=name)

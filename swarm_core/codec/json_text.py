@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, NoReturn
 
 from swarm_core.codec.findings import Findings
-from swarm_core.codec.json_walk import examine, tree_of
 from swarm_core.codec.limits import LIMITS, Limits
 from swarm_core.codec.numbers import BadNumber, binary64, whole
-from swarm_core.codec.places import Loaded, Positions
+from swarm_core.codec.places import Loaded, Positions, Tree
 from swarm_core.codec.text import decode
 from swarm_core.errors import DocumentError
 
@@ -47,8 +45,8 @@ def load_json(data: bytes, *, name: str, limits: Limits = LIMITS) -> Loaded:
     except RecursionError:
         raise _too_deep(Findings(text, name), 0, limits) from None
     if _SURROGATE.search(text):
-        examine(text, name).raise_any()
-    return Loaded(value=value, positions=Positions(text, partial(tree_of, text)))
+        _examine(text, name).raise_any()
+    return Loaded(value=value, positions=Positions(text, lambda: _tree_of(text)))
 
 
 class _Suspect(Exception):
@@ -90,7 +88,19 @@ def _error_of(text: str, name: str) -> DocumentError:
         _SYNTAX_ONLY.decode(text)
     except JSONDecodeError as error:
         return _syntax_error(text, error, name)
-    return examine(text, name).error()
+    return _examine(text, name).error()
+
+
+def _examine(text: str, name: str) -> Findings:
+    from swarm_core.codec.json_walk import examine
+
+    return examine(text, name)
+
+
+def _tree_of(text: str) -> Tree:
+    from swarm_core.codec.json_walk import tree_of
+
+    return tree_of(text)
 
 
 def _syntax_error(text: str, error: JSONDecodeError, name: str) -> DocumentError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import NOTHING, Attribute, Factory, fields, frozen
 
-from swarm_core.codec.faults import Fault, Faulty, wrong_type
+from swarm_core.codec.faults import ENOUGH, Fault, Faulty, wrong_type
 from swarm_core.codec.numbers import shorten
 from swarm_core.codec.rules import ALWAYS, REST, RULES, Rule
 from swarm_core.codec.shape import Definitions, Json, Shape, Write
@@ -104,6 +104,8 @@ class Record:
                     self._unknown(key, item)
             except Faulty as error:
                 faults += error.below(key)
+                if len(faults) >= ENOUGH:
+                    break
         faults += self._missing(value)
         if faults:
             raise Faulty(*faults)

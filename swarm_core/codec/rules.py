@@ -29,6 +29,7 @@ _LABEL_LENGTH = 200
 _SEMVER = re.compile(
     r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z.-]+)?\Z"
 )
+_CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _NAME_HINT = "use letters, digits, '_', '.' and '-', a letter or digit first, 64 at most"
 _LABEL_HINT = f"use printable characters, no blanks around them, {_LABEL_LENGTH} at most"
 
@@ -104,7 +105,14 @@ def _unless_none(rule: Rule) -> Rule:
 
 
 _NAME = Rule(_name, {"pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"})
-_LABEL = Rule(_label, {"minLength": 1, "maxLength": _LABEL_LENGTH, "pattern": r"^[^\s\u0000-\u001f\u007f](?:.*\S)?$"})
+_LABEL = Rule(
+    _label,
+    {
+        "minLength": 1,
+        "maxLength": _LABEL_LENGTH,
+        "pattern": rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$",
+    },
+)
 _DURATION = Rule(
     _duration,
     {"exclusiveMinimum": 0, "maximum": _TEN_YEARS, "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)\s*$"},

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from swarm_core.codec.faults import Fault, Faulty, not_among, wrong_type
+from swarm_core.codec.faults import ENOUGH, Fault, Faulty, not_among, wrong_type
 from swarm_core.model.plain import plain_json
 from swarm_core.model.value import NotJson
 
@@ -30,7 +30,7 @@ class Definitions:
 
     def ref(self, name: str, owner: object, make: Schema) -> dict[str, Any]:
         """Return a reference to the definition of `owner`, made at its first use."""
-        while self.owners.setdefault(name, owner) is not owner:
+        while self.owners.setdefault(name, owner) != owner:
             name += "_"
         if name not in self.found:
             self.found[name] = {}
@@ -151,6 +151,8 @@ def items(item: Shape, into: Callable[[list[Any]], Any]) -> Shape:
                 made.append(item.read(element))
             except Faulty as error:
                 faults += error.below(index)
+                if len(faults) >= ENOUGH:
+                    break
         if faults:
             raise Faulty(*faults)
         return into(made)
@@ -176,6 +178,8 @@ def members(member: Shape) -> Shape:
                 made[key] = member.read(each)
             except Faulty as error:
                 faults += error.below(key)
+                if len(faults) >= ENOUGH:
+                    break
         if faults:
             raise Faulty(*faults)
         return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swarm_core.flow.evaluate import CompiledFlow, compile_flow, evaluate
-from swarm_core.flow.measure import measure
+from swarm_core.flow.sizes import measure
 from swarm_core.flow.state import Dispatch, Externs, Limits
 
 __all__ = ["CompiledFlow", "Dispatch", "Externs", "Limits", "compile_flow", "evaluate", "measure"]

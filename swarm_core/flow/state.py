@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from swarm_core.errors import FlowError
-from swarm_core.flow.measure import Sizes
+from swarm_core.flow.sizes import Sizes
 
 Dispatch = Callable[[str, Any, str], Awaitable[Any]]
 Externs = Mapping[str, Callable[..., Any]]

@@ -6,6 +6,7 @@ The root is `$` or `ctx`. Then follow segments: `.name` (anything without `.` an
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ _ROOT = re.compile(r"\$|ctx")
 _NAME = re.compile(r"[^.\[]+")
 _KEY = re.compile(r'\["([^"]+)"\]')
 _INDEX = re.compile(r"\[(0|-?[1-9][0-9]{0,14})\]")
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*\Z")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,79}\Z")
 
 
 class BadPath(ValueError):
@@ -69,7 +70,7 @@ def place(parent: str, key: Any) -> str:
     """Return the place of a member in a document: `$.children[2]`, `$.extra["odd key"]`."""
     if isinstance(key, int):
         return f"{parent}[{key}]"
-    if _PLAIN.match(str(key)):
-        return f"{parent}.{key}"
-    shown = str(key) if len(str(key)) <= 80 else f"{str(key)[:77]}..."
-    return f'{parent}["{shown}"]'
+    text = str(key)
+    if _PLAIN.match(text):
+        return f"{parent}.{text}"
+    return f"{parent}[{json.dumps(text if len(text) <= 80 else text[:77] + '...', ensure_ascii=False)}]"

@@ -7,8 +7,9 @@ from typing import Any
 
 MAX_DEPTH = 200
 
+_LEAST, _BEYOND = -(2**63), 2**64
 _KINDS: tuple[Any, ...] = (str, int, float, dict, list, tuple)
-_PLAIN = frozenset({int, bool, type(None)})
+_EASY = frozenset({bool, type(None)})
 
 
 class NotJson(ValueError):
@@ -16,14 +17,13 @@ class NotJson(ValueError):
 
 
 def json_copy(value: Any, *, max_bytes: int) -> Any:
-    """Return a copy of a JSON value that shares no container with it; tuples become lists.
+    """Return a copy of a JSON value that shares no container with it.
 
-    Structure that is shared inside the value stays shared in the copy, so the cost grows with what there is, not with
-    what would be printed. Sizes are estimates: the characters of strings and 8 for everything else.
+    Tuples become lists, integers outside [-2^63, 2^64) binary64 floats, subclasses of JSON's types (StrEnum, defaultdict)
+    those types. Structure that is shared inside the value stays shared in the copy, so the cost grows with what there is,
+    not with what would be printed. Sizes are estimates: the characters of strings and 8 for everything else.
     Raises: NotJson.
     """
-    if type(value) in _PLAIN:
-        return value
     return _Copier(max_bytes).copy(value, 0)
 
 
@@ -46,64 +46,59 @@ class _Copier:
         if kind is str:
             self._spend(len(value))
             return value if value.isascii() else _checked(value)
-        if kind in _PLAIN:
+        if kind in _EASY:
             return value
+        if kind is int:
+            return value if _LEAST <= value < _BEYOND else _as_float(value)
         if kind is float:
             return _finite(value)
         return self._other(value, depth)
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> Any:
-        seen = self.seen
-        if id(value) in seen:
-            return seen[id(value)]
-        self._enter(value, depth)
+    def _dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        if depth >= MAX_DEPTH:
+            raise _too_deep()
+        seen, spent = self.seen, 8 * len(value) + 8
         made: dict[str, Any] = {}
-        spent = 0
         for key, item in value.items():
-            if type(key) is not str:
-                key = _key(key)  # noqa: PLW2901
-            elif not key.isascii():
-                _checked(key)
-            spent += len(key)
+            name = key if type(key) is str and key.isascii() else _key(key)
+            spent += len(name)
             kind = type(item)
             if kind is str:
                 spent += len(item)
-                made[key] = item if item.isascii() else _checked(item)
-            elif kind in _PLAIN:
-                made[key] = item
+                made[name] = item if item.isascii() else _checked(item)
+            elif kind is int:
+                made[name] = item if _LEAST <= item < _BEYOND else _as_float(item)
+            elif kind in _EASY:
+                made[name] = item
             else:
-                made[key] = self.copy(item, depth + 1)
+                known = seen.get(id(item))
+                made[name] = self.copy(item, depth + 1) if known is None else known
         self._spend(spent)
         seen[id(value)] = made
         return made
 
-    def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
-        seen = self.seen
-        if id(value) in seen:
-            return seen[id(value)]
-        self._enter(value, depth)
-        made = []
-        spent = 0
+    def _list(self, value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+        if depth >= MAX_DEPTH:
+            raise _too_deep()
+        seen, spent = self.seen, 8 * len(value) + 8
+        made: list[Any] = []
         for item in value:
             kind = type(item)
             if kind is str:
                 spent += len(item)
                 made.append(item if item.isascii() else _checked(item))
-            elif kind in _PLAIN:
+            elif kind is int:
+                made.append(item if _LEAST <= item < _BEYOND else _as_float(item))
+            elif kind in _EASY:
                 made.append(item)
             else:
-                made.append(self.copy(item, depth + 1))
+                known = seen.get(id(item))
+                made.append(self.copy(item, depth + 1) if known is None else known)
         self._spend(spent)
         seen[id(value)] = made
         return made
 
-    def _enter(self, value: Any, depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            raise NotJson(f"the value is nested deeper than {MAX_DEPTH} levels, or holds itself")
-        self._spend(8 * len(value) + 8)
-
     def _other(self, value: Any, depth: int) -> Any:
-        """Take subclasses for what they are (StrEnum, defaultdict, namedtuple) and refuse the rest."""
         for plain in _KINDS:
             if isinstance(value, plain):
                 stand_in = plain(value)
@@ -115,6 +110,17 @@ class _Copier:
         self.left -= size
         if self.left < 0:
             raise NotJson(f"the value is larger than {self.limit} bytes")
+
+
+def _too_deep() -> NotJson:
+    return NotJson(f"the value is nested deeper than {MAX_DEPTH} levels, or holds itself")
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise NotJson("an integer is too large for a JSON number") from None
 
 
 def _finite(number: float) -> float:

@@ -43,7 +43,9 @@ class TestReading:
         assert Blueprint(id="x", flow=Step(ref="a", in_=Path(at="$.x"), out=Path(at="$.x"))) == blueprint
         assert CompilerStrategy(strict_refs=True, strict_kind=True, strict_layers=False) == blueprint.strategy
 
-    @pytest.mark.parametrize(("left_out", "message"), [("id", "lacks the field 'id'"), ("flow", "lacks the field 'flow'")])
+    @pytest.mark.parametrize(
+        ("left_out", "message"), [("id", "lacks the field 'id'"), ("flow", "lacks the field 'flow'")]
+    )
     def test_row_33_without_id_or_flow_it_is_refused(self, left_out: str, message: str) -> None:
         (problem,) = document_problems({key: each for key, each in document().items() if key != left_out})
 
@@ -60,7 +62,9 @@ class TestReading:
         assert {"id": "x", "flow": STEP, "schema_version": "0.1.0"} == blueprint_json(structure_blueprint(document()))
 
     def test_json_and_yaml_give_the_same_blueprint(self) -> None:
-        value = document(agents=[{"name": "a", "kind": "lua", "spec": {"source": "return 1\n"}}], metadata={"tags": ["t"]})
+        value = document(
+            agents=[{"name": "a", "kind": "lua", "spec": {"source": "return 1\n"}}], metadata={"tags": ["t"]}
+        )
         text = json.dumps(value).encode()
         yaml = b"""
 id: x
@@ -120,7 +124,9 @@ class TestShape:
             (document(spawner_hints={"layer": []}), "$.spawner_hints.layer", "did you mean 'layers'?"),
         ],
     )
-    def test_bp20_row_32_an_unknown_field_is_refused_at_every_level(self, value: Any, path: str, hint: str | None) -> None:
+    def test_bp20_row_32_an_unknown_field_is_refused_at_every_level(
+        self, value: Any, path: str, hint: str | None
+    ) -> None:
         problems = [problem for problem in document_problems(value) if problem.code == "unknown_field"]
 
         assert [path] == [problem.path for problem in problems]
@@ -190,7 +196,9 @@ class TestVersions:
     def test_bp23_versions_of_this_line_are_read(self, version: str) -> None:
         assert version == structure_blueprint(document(schema_version=version)).schema_version
 
-    @pytest.mark.parametrize("version", ["0.2.0", "1.0.0", "0.0.5", "0.10.0", "abc", "", "0.1", "v0.1.0", "00.1.0", "0.1.0\n"])
+    @pytest.mark.parametrize(
+        "version", ["0.2.0", "1.0.0", "0.0.5", "0.10.0", "abc", "", "0.1", "v0.1.0", "00.1.0", "0.1.0\n"]
+    )
     def test_bp23_other_versions_are_refused_with_what_is_supported(self, version: str) -> None:
         (problem,) = document_problems(document(schema_version=version))
 
@@ -204,7 +212,24 @@ class TestVersions:
 class TestNames:
     @pytest.mark.parametrize(
         "name",
-        ["../x", "a|b", "a,b", "*", "", "x" * 10_000, "x" * 65, "a\u202eb", ".a", "-a", "a b", "a/b", "é", "a\n", "a\0", " a"],
+        [
+            "../x",
+            "a|b",
+            "a,b",
+            "*",
+            "",
+            "x" * 10_000,
+            "x" * 65,
+            "a\u202eb",
+            ".a",
+            "-a",
+            "a b",
+            "a/b",
+            "é",
+            "a\n",
+            "a\0",
+            " a",
+        ],
     )
     def test_bp26_an_agents_name_is_a_plain_word(self, name: str) -> None:
         (problem,) = document_problems(agents(name))
@@ -303,7 +328,9 @@ class TestFlowLimits:
             flow = {"kind": "seq", "children": [flow]}
         text = json.dumps(document(flow=flow)).encode()
 
-        assert structure_blueprint(load_json(text, name="x").value) == structure_blueprint(load_yaml(text, name="x").value)
+        assert structure_blueprint(load_json(text, name="x").value) == structure_blueprint(
+            load_yaml(text, name="x").value
+        )
 
     @pytest.mark.parametrize("most", [-1, 2**40, 1.5, "3", True, None, 2.0])
     def test_bp31_a_loop_has_a_count(self, most: Any) -> None:

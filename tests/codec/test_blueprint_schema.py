@@ -24,7 +24,15 @@ GOOD = {
         "children": [
             STEP,
             {"kind": "branch", "cond": {"op": "not", "operand": PATH}, "then": STEP, "else": STEP},
-            {"kind": "fanout", "items": PATH, "bind": PATH, "body": STEP, "join": "all", "out": PATH, "max_concurrency": 3},
+            {
+                "kind": "fanout",
+                "items": PATH,
+                "bind": PATH,
+                "body": STEP,
+                "join": "all",
+                "out": PATH,
+                "max_concurrency": 3,
+            },
             {"kind": "loop", "counter": PATH, "cond": {"op": "exists", "at": "$.a"}, "body": STEP, "max": 0},
             {"kind": "try", "body": STEP, "catch": STEP, "err_at": None},
             {"kind": "assign", "at": {"op": "lit", "value": 1}, "value": {"op": "and", "operands": [PATH]}},
@@ -55,6 +63,13 @@ def schema() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def validator(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.fixture(scope="module")
+def file_validator() -> jsonschema.Draft202012Validator:
+    schema = blueprint_schema(["$file", "$agent_md"])
+    jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
 
@@ -182,12 +197,6 @@ class TestBlueprintSchema:
 
 
 class TestSchemaOfFiles:
-    @pytest.fixture(scope="class")
-    def validator(self) -> jsonschema.Draft202012Validator:
-        schema = blueprint_schema(["$file", "$agent_md"])
-        jsonschema.Draft202012Validator.check_schema(schema)
-        return jsonschema.Draft202012Validator(schema)
-
     @pytest.mark.parametrize(
         "document",
         [
@@ -198,8 +207,8 @@ class TestSchemaOfFiles:
             changed("agents", 0, "spec", value={"source": {"$file": "a.lua"}}),
         ],
     )
-    def test_a_directive_may_stand_for_a_text_or_an_object(self, document: Any, validator: Any) -> None:
-        assert [] == [error.message for error in validator.iter_errors(document)]
+    def test_a_directive_may_stand_for_a_text_or_an_object(self, document: Any, file_validator: Any) -> None:
+        assert [] == [error.message for error in file_validator.iter_errors(document)]
 
     @pytest.mark.parametrize(
         "document",
@@ -211,8 +220,8 @@ class TestSchemaOfFiles:
             changed("strategy", "strict_refs", value={"$file": "x"}),
         ],
     )
-    def test_and_everything_else_is_as_strict_as_before(self, document: Any, validator: Any) -> None:
-        assert not validator.is_valid(document)
+    def test_and_everything_else_is_as_strict_as_before(self, document: Any, file_validator: Any) -> None:
+        assert not file_validator.is_valid(document)
 
 
 class Mode(StrEnum):

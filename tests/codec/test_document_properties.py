@@ -156,9 +156,7 @@ BLUEPRINTS = st.builds(
         max_size=2,
         unique_by=lambda operator: operator.name,
     ).map(tuple),
-    hints=st.builds(
-        CompilerHints, per_agent=st.dictionaries(TEXT, HINTS, max_size=2), global_=st.none() | HINTS
-    ),
+    hints=st.builds(CompilerHints, per_agent=st.dictionaries(TEXT, HINTS, max_size=2), global_=st.none() | HINTS),
     strategy=st.builds(CompilerStrategy),
     metadata=st.builds(
         BlueprintMetadata,

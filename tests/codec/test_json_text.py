@@ -238,11 +238,14 @@ class TestContents:
             ("number_range", "$.d[1]", 3, 18),
         ] == facts(problems)
 
-    def test_of_very_many_problems_a_hundred_are_told_and_the_rest_is_counted(self, refuse) -> None:
+    def test_of_very_many_problems_a_hundred_are_told_and_that_there_are_more(self, refuse) -> None:
         problems = refuse("[" + "NaN," * 50_000 + "NaN]")
 
         assert 101 == len(problems)
-        assert ("too_many_problems", "49901 more problems are not listed") == (problems[-1].code, problems[-1].message)
+        assert ("too_many_problems", "there are more problems than these 100") == (
+            problems[-1].code,
+            problems[-1].message,
+        )
 
     def test_very_long_keys_do_not_make_very_long_messages(self, refuse) -> None:
         key = "k" * 3000

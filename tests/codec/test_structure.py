@@ -15,7 +15,8 @@ from attrs import field, frozen, validators
 from swarm_core.codec import structure, unstructure
 from swarm_core.model.blueprint import AgentDef, AgentHint, AgentProfile, CompilerHints, LayerUse, RetryHint
 from swarm_core.model.duration import parse_duration
-from swarm_core.model.nodes import Lit, Path as PathExpr, Step
+from swarm_core.model.nodes import Lit, Step
+from swarm_core.model.nodes import Path as PathExpr
 
 Label = NewType("Label", str)
 
@@ -109,7 +110,7 @@ class Point:
 class Odd:
     """Types that are left to cattrs."""
 
-    point: Point = Point(0)
+    point: Point = field(factory=lambda: Point(0))
     where: Path = Path()
     day: datetime.date = datetime.date(2000, 1, 1)
     bag: frozenset[str] = frozenset()
@@ -253,7 +254,9 @@ class TestRefusals:
             ("missing_field", "$.more[0]"),
             ("unknown_kind", "$.more[1].kind"),
         ] == told(problems)
-        assert ["did you mean 'circle'?", "one of circle, square", "known: circle, square"] == [p.hint for p in problems]
+        assert ["did you mean 'circle'?", "one of circle, square", "known: circle, square"] == [
+            p.hint for p in problems
+        ]
 
     def test_a_tagged_class_by_itself_refuses_another_tag(self, problems_of) -> None:
         assert [("bad_value", "$.kind")] == told(problems_of(structure, {"kind": "square", "radius": 1}, Circle))
@@ -318,7 +321,10 @@ class TestRefusals:
         problems = problems_of(structure, value, Inner)
 
         assert 101 == len(problems)
-        assert ("too_many_problems", "19901 more problems are not listed") == (problems[-1].code, problems[-1].message)
+        assert ("too_many_problems", "there are more problems than these 100") == (
+            problems[-1].code,
+            problems[-1].message,
+        )
 
     def test_a_very_long_key_gets_a_short_message(self, problems_of) -> None:
         (problem,) = problems_of(structure, {"size": 1, "k" * 100_000: 1}, Inner)
@@ -430,7 +436,9 @@ class TestModelsOfABlueprint:
     def test_a_layer_is_a_key_or_a_key_with_options(self, value: Any, use: LayerUse) -> None:
         assert use == structure(value, LayerUse)
 
-    @pytest.mark.parametrize("use", [LayerUse(key="a"), LayerUse(key="a", options={"x": [1]}), LayerUse(key="a", options=0)])
+    @pytest.mark.parametrize(
+        "use", [LayerUse(key="a"), LayerUse(key="a", options={"x": [1]}), LayerUse(key="a", options=0)]
+    )
     def test_a_layer_comes_back_from_its_document(self, use: LayerUse) -> None:
         assert use == structure(unstructure(use), LayerUse)
 
@@ -455,7 +463,9 @@ class TestModelsOfABlueprint:
 
         problems = problems_of(structure, value, RetryHint)
 
-        assert [("out_of_range", "$.max_attempts"), ("bad_duration", "$.backoff"), ("bad_value", "$.on[1]")] == told(problems)
+        assert [("out_of_range", "$.max_attempts"), ("bad_duration", "$.backoff"), ("bad_value", "$.on[1]")] == told(
+            problems
+        )
         assert "did you mean 'timeout'?" == problems[2].hint
 
     def test_fields_that_have_their_default_are_left_out(self) -> None:

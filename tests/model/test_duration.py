@@ -72,7 +72,9 @@ class TestSizes:
     def test_cl150_sizes_are_bytes_or_carry_a_unit(self, text: Any, size: int) -> None:
         assert size == parse_size(text)
 
-    @pytest.mark.parametrize("text", ["ten", "-1", "1TB", "", "MB", "1 000", "1e3", "\N{KELVIN SIGN}B", "1\N{KELVIN SIGN}B"])
+    @pytest.mark.parametrize(
+        "text", ["ten", "-1", "1TB", "", "MB", "1 000", "1e3", "\N{KELVIN SIGN}B", "1\N{KELVIN SIGN}B"]
+    )
     def test_cl150_a_text_of_another_form_is_refused_with_examples(self, text: str) -> None:
         with pytest.raises(ValueError, match="is no size: write bytes, or a number with KB"):
             parse_size(text)

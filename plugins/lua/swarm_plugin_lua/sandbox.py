@@ -21,7 +21,9 @@ Ask = Callable[[str, bytes], tuple[bool, Any]]
 
 
 def _compiled_prelude() -> bytes:
-    source = Path(__file__).with_name("prelude.lua").read_bytes()
+    folder = Path(__file__).parent
+    values, prelude = ((folder / name).read_bytes() for name in ("values.lua", "prelude.lua"))
+    source = b"local values = function(...)\n%b\nend\n%b" % (values, prelude)
     compile_it = "function(source) return string.dump(assert(load(source, '=prelude')), true) end"
     code: bytes = lua54.LuaRuntime(encoding=None).eval(compile_it)(source)
     return code
@@ -47,7 +49,7 @@ class Sandbox:
             unpack_returned_tuples=True,
             max_memory=0,
         )
-        given = (clock, self._confine, self._ask_host, self._decode, wire.MAX_JSON, wire.MAX_LOG, wire.MAX_DEPTH)
+        given = (clock, self._confine, self._ask_host, self._decode, wire.MAX_LOG, wire.MAX_JSON, wire.MAX_DEPTH)
         self._run, self._null = self._runtime.execute(_PRELUDE, *given, mode="b")
 
     def run(self, job: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from swarm_core.model.output import Progress
 from swarm_plugin_lua.job import Job, Reply, Script
 from swarm_plugin_lua.pool import LuaPool
 from swarm_plugin_lua.settings import read_settings
-from swarm_plugin_lua.spec import Limits, LuaSpec, limits_of, script_of
+from swarm_plugin_lua.spec import Limits, LuaSpec, memory_limit_of, script_of, time_limit_of
 
 LONGEST_ERROR = 500  # characters
 
@@ -62,9 +62,11 @@ def build_lua(agent: AgentDef, spec: LuaSpec, hint: AgentHint, environment: Envi
     settings = read_settings(environment.settings)
     wrong: list[str] = []
     script = _kept(wrong, lambda: script_of(agent, spec, settings))
-    limits = _kept(wrong, lambda: limits_of(spec, hint, settings))
-    if script is None or limits is None:
+    seconds = _kept(wrong, lambda: time_limit_of(spec, hint, settings))
+    size = _kept(wrong, lambda: memory_limit_of(spec, hint, settings))
+    if script is None or seconds is None or size is None:
         raise ValueError("; ".join(wrong))
+    limits = Limits(time=seconds, memory=size)
     pure = {name: function for name, function in environment.functions.items() if function.pure}
     return LuaSpawner(script, limits, pure, _runner(settings.isolation, environment))
 

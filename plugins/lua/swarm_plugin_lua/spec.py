@@ -65,15 +65,22 @@ def script_of(agent: AgentDef, spec: LuaSpec, settings: LuaSettings) -> Script:
         raise ValueError(f"fn_id {spec.fn_id!r}: {path.name}: {why}") from None
 
 
-def limits_of(spec: LuaSpec, hint: AgentHint, settings: LuaSettings) -> Limits:
-    """Return the limits of an agent: those of its hint, else of its spec, else of the settings.
+def time_limit_of(spec: LuaSpec, hint: AgentHint, settings: LuaSettings) -> float:
+    """Return an agent's time limit in seconds: that of its hint, else of its spec, else of the settings.
 
-    Raises: ValueError, when a limit cannot be read, or is above that of the settings.
+    Raises: ValueError, when it cannot be read, or is above that of the settings.
     """
-    return Limits(
-        time=_limit("time_limit", parse_duration, spec.time_limit, hint, settings.time_limit),
-        memory=_limit("memory_limit", parse_memory, spec.memory_limit, hint, settings.memory_limit),
-    )
+    limit: float = _limit("time_limit", parse_duration, spec.time_limit, hint, settings.time_limit)
+    return limit
+
+
+def memory_limit_of(spec: LuaSpec, hint: AgentHint, settings: LuaSettings) -> int:
+    """Return an agent's memory limit in bytes, found as its time limit is.
+
+    Raises: ValueError, when it cannot be read, or is above that of the settings.
+    """
+    limit: int = _limit("memory_limit", parse_memory, spec.memory_limit, hint, settings.memory_limit)
+    return limit
 
 
 def _limit(key: str, parse: Callable[[Any], Any], own: Any, hint: AgentHint, most: Any) -> Any:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from swarm_plugin_lua.job import Job, Script
+from swarm_plugin_lua.pool import LuaPool, open_pool
+from swarm_plugin_lua.spawner import build_lua
+from swarm_plugin_lua.spec import LuaSpec
+
 from swarm_core.contracts import Processes, Spawner
 from swarm_core.factories import Environment, Function
 from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint
 from swarm_core.model.nodes import Seq
 from swarm_core.settings import Settings
 from swarm_core.testing import processes as open_processes
-
-from swarm_plugin_lua.job import Job, Script
-from swarm_plugin_lua.pool import LuaPool, open_pool
-from swarm_plugin_lua.spawner import build_lua
-from swarm_plugin_lua.spec import LuaSpec
 
 MEMORY = 64 * 1024 * 1024
 
@@ -49,7 +49,7 @@ def functions() -> dict[str, Function]:
         "leave": lambda: exit(3),
         "flood": lambda: "x" * 5_000_000,
         "slow": lambda: time.sleep(0.8),
-        "odd": lambda: object(),
+        "odd": object,
         "nothing": lambda: None,
     }
     return {name: Function(name, call, pure=True) for name, call in calls.items()}

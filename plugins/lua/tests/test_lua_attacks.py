@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from attrs import frozen
-from swarm_core.factories import Function
-from swarm_core.testing import processes as open_processes
-
 from swarm_plugin_lua.inproc import run_in_process
 from swarm_plugin_lua.job import Job, Reply
 from swarm_plugin_lua.pool import open_pool
+
+from swarm_core.factories import Function
+from swarm_core.testing import processes as open_processes
 
 LIMIT = 0.4  # seconds, for scripts that would take for ever
 AMPLE = 20.0  # for scripts that end by themselves, on a loaded machine too

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from swarm_plugin_lua import wire
+from swarm_plugin_lua.bridge import Bridge
+
 from swarm_core.contracts import Spawner
 from swarm_core.errors import WorkerFailed
 from swarm_core.factories import Environment, Function
 from swarm_core.model.call import Result
 from swarm_core.testing import make_call
-
-from swarm_plugin_lua import wire
-from swarm_plugin_lua.bridge import Bridge
 
 Build = Callable[..., Spawner]
 LEVELS = pytest.mark.parametrize("isolation", ["process", "inproc"])

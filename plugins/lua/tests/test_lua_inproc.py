@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from swarm_plugin_lua.inproc import run_in_process
+from swarm_plugin_lua.job import Job, Reply
+
 from swarm_core.contracts import Spawner
 from swarm_core.errors import WorkerFailed
 from swarm_core.factories import Environment
 from swarm_core.model.call import Result
 from swarm_core.model.output import Progress
 from swarm_core.testing import RecordingContext, check_spawner, make_call
-
-from swarm_plugin_lua.inproc import run_in_process
-from swarm_plugin_lua.job import Job, Reply
 
 
 @pytest.fixture

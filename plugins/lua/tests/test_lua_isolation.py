@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from swarm_core.contracts import Processes
 from swarm_plugin_lua import process
-
 from swarm_plugin_lua.job import Job
 from swarm_plugin_lua.pool import LuaPool
+
+from swarm_core.contracts import Processes
 
 LOCKED = f"""
 import sys, types

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import swarm_plugin_lua
-from swarm_core.contracts import Process, Processes
-from swarm_core.errors import SpawnFailed
-from swarm_core.settings import Settings
-
 from swarm_plugin_lua.job import Job, Reply
 from swarm_plugin_lua.pool import LuaPool, open_pool
 from swarm_plugin_lua.process import LuaProcess
+
+from swarm_core.contracts import Process, Processes
+from swarm_core.errors import SpawnFailed
+from swarm_core.settings import Settings
 
 MakeJob = Callable[..., Job]
 MEMORY = 64 * 1024 * 1024

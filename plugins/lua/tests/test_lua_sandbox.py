@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from swarm_plugin_lua import wire
 from swarm_plugin_lua.sandbox import Sandbox
 

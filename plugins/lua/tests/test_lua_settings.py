@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import swarm_plugin_lua
+from swarm_plugin_lua.settings import read_settings
+
 from swarm_core.errors import SettingsError
 from swarm_core.settings import Settings
-
-from swarm_plugin_lua.settings import read_settings
 
 
 def read(**section: Any) -> Any:

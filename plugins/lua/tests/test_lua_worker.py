@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import swarm_plugin_lua
+
 from swarm_core.contracts import Spawner
 from swarm_core.errors import SpawnFailed, WorkerFailed
 from swarm_core.factories import Environment, Function
@@ -55,11 +56,12 @@ class TestSpec:
 
     def test_all_that_is_wrong_is_told_at_once(self, build: Build) -> None:
         with pytest.raises(ValueError) as caught:
-            build(source="\x1bLua", time_limit="soon")
+            build(source="\x1bLua", time_limit="soon", memory_limit="1GiB")
 
         assert str(caught.value) == (
             "the script is compiled (bytecode); give its text; "
-            "time_limit: 'soon' is no duration: write seconds as a number, or a text such as 90s or 5m"
+            "time_limit: 'soon' is no duration: write seconds as a number, or a text such as 90s or 5m; "
+            "memory_limit: '1GiB' is more than this swarm allows; raise memory_limit in [plugin.lua], or ask for less"
         )
 
     def test_lu123_source_larger_than_256_kib_is_refused(self, build: Build) -> None:
@@ -170,7 +172,7 @@ class TestLimits:
 
     @pytest.mark.parametrize("value", ["0", "1KiB", "much", [64], True])
     def test_memory_that_is_no_size_is_refused(self, build: Build, value: Any) -> None:
-        with pytest.raises(ValueError, match="^memory_limit: "):
+        with pytest.raises(ValueError, match=r"^memory_limit: "):
             build(source="return 1", hint=AgentHint(extra={"memory_limit": value}))
 
 

@@ -57,7 +57,10 @@ async def private_home() -> AsyncIterator[str]:
 def _remove(folder: str) -> None:
     try:
         shutil.rmtree(folder)
-    except OSError:  # folders that the program made read-only
-        for inner, _, _ in os.walk(folder):
-            Path(inner).chmod(0o700)
+    except OSError:  # folders that the program closed to its user
+        Path(folder).chmod(0o700)
+        for outer, names, _ in os.walk(folder):
+            for inner in (Path(outer, name) for name in names):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
         shutil.rmtree(folder, ignore_errors=True)
