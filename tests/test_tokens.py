@@ -200,7 +200,6 @@ class TestVerify:
             {"sig_hex": "zz" * 32},
             {"sig_hex": "é" * 64},
         ],
-        ids=repr,
     )
     def test_tk82_tk85_a_changed_field_breaks_the_signature(self, change):
         assert not signer_at().verify(attrs.evolve(TOKEN, **change))

@@ -128,7 +128,9 @@ class Dispatch:
             outcome = self._outcome(await run(call))
         except asyncio.CancelledError:
             outcome = WorkerFailed("the worker cancelled itself")
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             outcome = error
         self.settle(attempt, outcome)
 

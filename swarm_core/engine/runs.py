@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -74,6 +75,7 @@ class Runs:
         dispatch.state.runs[run_id] = run
         run.events.add("run_started", None, None, {"blueprint": program.blueprint_id})
         run.driver = dispatch.crew.start(self._drive(run, ctx))
+        run.driver.add_done_callback(partial(self._see_off, run))
         return run
 
     def cancel(self, run: RunRecord) -> None:
@@ -115,11 +117,21 @@ class Runs:
             run.final_ctx = await program.flow.run(ctx, step, program.externs, limits=program.limits)
             self._end(run, RunStatus.DONE)
         except asyncio.CancelledError:
-            self._end(run, RunStatus.CANCELLED, {"kind": "Cancelled", "message": "the run was cancelled"})
+            self._end_cancelled(run)
         except FlowError as error:
             self._end(run, RunStatus.FAILED, error.as_json())
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._end(run, RunStatus.FAILED, {"kind": "Internal", "message": describe(error)})
+
+    def _see_off(self, run: RunRecord, driver: asyncio.Task[None]) -> None:
+        """End a run whose driver could not: it was cancelled before its first step, or interrupted."""
+        if run.status is RunStatus.RUNNING:
+            self._end_cancelled(run)
+
+    def _end_cancelled(self, run: RunRecord) -> None:
+        self._end(run, RunStatus.CANCELLED, {"kind": "Cancelled", "message": "the run was cancelled"})
 
     async def _step(self, run: RunRecord, agent: str, input: Any, address: str) -> Any:
         while run.paused is not None:

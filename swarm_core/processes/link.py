@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from swarm_core.errors import SpawnFailed
@@ -26,7 +27,7 @@ class ReaperLink:
 
     def __init__(self, program: subprocess.Popen[bytes], control: socket.socket) -> None:
         self._program, self._control = program, control
-        self._outbox: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._outbox: deque[tuple[int, bytes, Sequence[int]]] = deque()
         self._workers: dict[int, WorkerProcess] = {}
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
@@ -58,25 +59,28 @@ class ReaperLink:
     def spawn(self, key: int, worker: WorkerProcess, descriptors: Sequence[int]) -> None:
         """Ask for a worker; the descriptors (order, stdin, stdout, stderr) are the link's from now on."""
         self._workers[key] = worker
-        self._post(reaper.REQUEST.pack(reaper.SPAWN, key, 0.0), descriptors)
+        self._post(key, reaper.REQUEST.pack(reaper.SPAWN, key, 0.0), descriptors)
 
     def kill(self, key: int, grace: float) -> None:
         """Ask for the end of a worker and everything it started."""
-        self._post(reaper.REQUEST.pack(reaper.KILL, key, grace))
+        self._post(key, reaper.REQUEST.pack(reaper.KILL, key, grace))
 
     async def close(self) -> None:
         """Have everything killed, and return when the reaper has ended."""
         if not self.ended.done():
-            self._control.shutdown(socket.SHUT_WR)
-            await asyncio.wait([self.ended], timeout=_PATIENCE)
-            if not self.ended.done():
-                self._program.kill()  # its wardens end what it did not
-                self._end()
+            with suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
+            try:
+                await asyncio.wait([self.ended], timeout=_PATIENCE)
+            finally:
+                if not self.ended.done():
+                    self._program.kill()  # its wardens end what it did not
+                    self._end()
 
     # out -----------------------------------------------------------------------------------------------------
 
-    def _post(self, data: bytes, descriptors: Sequence[int] = ()) -> None:
-        self._outbox.append((data, descriptors))
+    def _post(self, key: int, data: bytes, descriptors: Sequence[int] = ()) -> None:
+        self._outbox.append((key, data, descriptors))
         if self.ended.done():
             self._drop()
         elif len(self._outbox) == 1:
@@ -84,21 +88,26 @@ class ReaperLink:
 
     def _send(self) -> None:
         while self._outbox:
-            data, descriptors = self._outbox[0]
+            key, data, descriptors = self._outbox[0]
             try:
                 socket.send_fds(self._control, [data], descriptors) if descriptors else self._control.send(data)
             except BlockingIOError:
                 self._loop.add_writer(self._control, self._send)
                 return
-            except OSError:
-                self._drop()  # the reaper is ending; its end is reported by the reader
-                break
+            except OSError as error:
+                if descriptors:
+                    self._refuse(key, 0 if isinstance(error, ConnectionError) else error.errno or 0)
             self._outbox.popleft()
             _close_all(descriptors)
         self._loop.remove_writer(self._control)
 
+    def _refuse(self, key: int, number: int) -> None:
+        worker = self._workers.pop(key)
+        worker.note_refused(reaper.STAGE_FORK, number)
+        worker.note_gone()
+
     def _drop(self) -> None:
-        for _, descriptors in self._outbox:
+        for _, _, descriptors in self._outbox:
             _close_all(descriptors)
         self._outbox.clear()
 

@@ -6,6 +6,8 @@ import os
 import resource
 from collections.abc import Mapping, Sequence
 
+from attrs import frozen
+
 from swarm_core.errors import SpawnFailed, did_you_mean
 
 LIMITS = {
@@ -32,14 +34,34 @@ def write_order(
         if not name or "=" in name:
             raise SpawnFailed(f"{name!r} cannot name an environment variable")
     folder = os.path.abspath(cwd or ".")  # noqa: PTH100 - pathlib does not normalise
-    counts = f"{len(argv)} {len(env)}"
-    variables = [f"{name}={value}" for name, value in env.items()]
-    fields = [folder, _limits(limits or {}), counts, *argv, *variables, *_paths(argv[0], env)]
-    for field in fields:
-        if "\0" in field:
-            shown = field if len(field) <= 80 else f"{field[:80]}..."
-            raise SpawnFailed(f"{shown!r} holds a NUL character, which no argument can", errno_name="EINVAL")
-    return "\0".join(fields).encode("utf-8", "surrogateescape")
+    variables = [_Text(f"variable {name!r}", f"{name}={value}") for name, value in env.items()]
+    arguments = [_Text(f"argument {number}", text) for number, text in enumerate(argv)]
+    fields = [
+        _Text(f"the working directory {folder!r}", folder),
+        _Text("the limits", _limits(limits or {})),
+        _Text("the counts", f"{len(argv)} {len(env)}"),
+        *arguments,
+        *variables,
+        *(_Text("PATH", path) for path in _paths(argv[0], env)),
+    ]
+    return b"\0".join(map(_encoded, fields))
+
+
+@frozen
+class _Text:
+    """A text and what to call it in an error: the text itself may be a secret."""
+
+    name: str
+    text: str
+
+
+def _encoded(text: _Text) -> bytes:
+    if "\0" in text.text:
+        raise SpawnFailed(f"{text.name} holds a NUL character, which no program can be given", errno_name="EINVAL")
+    try:
+        return text.text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise SpawnFailed(f"{text.name} holds a lone surrogate, which is no text", errno_name="EILSEQ") from None
 
 
 def _paths(program: str, env: Mapping[str, str]) -> list[str]:
@@ -54,6 +76,6 @@ def _limits(limits: Mapping[str, int]) -> str:
     for name, value in pairs.items():
         if name not in LIMITS:
             raise SpawnFailed(f"unknown limit {name!r}", hint=did_you_mean(name, LIMITS))
-        if not isinstance(value, int) or value < 0:
+        if type(value) is not int or value < 0:
             raise SpawnFailed(f"limit {name!r} is {value!r}, not a whole number from 0")
     return " ".join(f"{LIMITS[name]}={value}" for name, value in pairs.items())

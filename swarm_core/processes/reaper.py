@@ -318,12 +318,12 @@ class Reaper:
     def _spawn(self, key: int, descriptors: list[int]) -> None:
         if len(descriptors) != _DESCRIPTORS:
             raise OSError(errno.EMFILE, "no room for the descriptors")
-        paper, *stdio = descriptors
-        order = Order(os.pread(paper, os.fstat(paper).st_size, 0))
         warden = os.fork()
         if warden == 0:
             code = 1
             try:
+                paper, *stdio = descriptors
+                order = Order(os.pread(paper, os.fstat(paper).st_size, 0))
                 guard(key, order, stdio, self.pid, self.engine)
                 code = 0
             finally:

@@ -122,6 +122,7 @@ _HINTS = {
     errno.ENOEXEC: "a script needs a first line such as #!/bin/sh",
     errno.E2BIG: "arguments and environment are limited by the system; give large input by stdin",
     errno.EAGAIN: "the user's limit of processes is reached",
+    errno.ETOOMANYREFS: "raise the limit of open files (ulimit -n), or run fewer workers at once",
     errno.EMFILE: "raise the limit of open files (ulimit -n), or run fewer workers at once",
     errno.EPERM: "a limit cannot be set above the engine's own",
 }

@@ -88,6 +88,12 @@ class TestSessions:
             (await desk.engine.wait(run.id)).final_ctx["out"] for run in (plain, asked)
         ]
 
+    async def test_attaching_is_an_event_with_the_session_and_its_role(self, desk):
+        (event,) = [event for event in desk.engine.events.read() if event.kind == "session_attached"]
+
+        session = desk.engine.sessions.of_nonce(desk.token.nonce)
+        assert {"session_id": session.id, "role": "operator"} == event.data
+
     async def test_detach_is_told_once_and_the_token_keeps_working(self, desk):
         desk.door.detach(desk.token)
         desk.door.detach(desk.token)

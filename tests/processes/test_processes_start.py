@@ -187,15 +187,23 @@ class TestRefusals:
             {"env": {"": ""}},
             {"env": {}, "cwd": "\0"},
             {"env": {}, "limits": {"memory": 1}},
+            {"env": {"A": "\ud800"}},
             {"env": {}, "limits": {"as": -1}},
+            {"env": {}, "limits": {"cpu": True}},
             {"env": {}, "limits": {"as": "1G"}},
             {"env": {}, "limits": {"nofile": 2**40}},
         ],
-        ids=str,
+        ids=ascii,
     )
     async def test_what_no_process_can_have_is_refused(self, processes, wrong):
         with pytest.raises(SpawnFailed):
             await processes.start(["/bin/true"], **wrong)
+
+    async def test_a_value_that_may_be_a_secret_is_not_shown(self, processes):
+        with pytest.raises(SpawnFailed, match="variable 'KEY' holds a NUL") as caught:
+            await processes.start(["/bin/true"], env={"KEY": "canary\0"})
+
+        assert "canary" not in str(caught.value)
 
     @pytest.mark.parametrize("argv", [[], [""]])
     async def test_no_program_at_all_is_refused(self, processes, argv):

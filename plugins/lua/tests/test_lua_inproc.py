@@ -24,8 +24,10 @@ def trusted(build: Callable[..., Spawner], environment: Callable[..., Environmen
     return lambda source, **spec: build(source=source, environ=without_processes, **spec)
 
 
-def lua_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("lua ")]
+async def until_no_thread_is_left() -> None:
+    async with asyncio.timeout(30):
+        while any(thread.name.startswith("lua ") for thread in threading.enumerate()):
+            await asyncio.sleep(0.01)
 
 
 async def test_needs_no_pool_and_no_process(trusted: Callable[..., Spawner]) -> None:
@@ -62,7 +64,7 @@ async def test_cancelled_script_ends_its_thread(make_job: Callable[..., Job]) ->
     await asyncio.wait([running])
 
     assert running.cancelled()
-    assert lua_threads() == []
+    await until_no_thread_is_left()
 
 
 async def test_engine_goes_on_when_a_call_cannot_be_interrupted(
@@ -72,8 +74,7 @@ async def test_engine_goes_on_when_a_call_cannot_be_interrupted(
 
     assert reply == Reply(status="timeout")
     assert "script 'script' cannot be interrupted and goes on in its thread" in caplog.text
-    while lua_threads():
-        await asyncio.sleep(0.01)
+    await until_no_thread_is_left()
 
 
 async def test_scripts_run_side_by_side(make_job: Callable[..., Job]) -> None:
