@@ -6,7 +6,6 @@ Run: python benchmarks/pure_flow.py
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from time import process_time
 from typing import Any
 
@@ -72,13 +71,13 @@ def assigns(count: int) -> CompiledFlow:
     return compile_flow(Seq(children=lets))
 
 
-def report(what: str, took: float, *, per: int = 0, unit: Callable[[float], str] | None = None) -> None:
+def report(what: str, took: float, *, per: int = 0) -> None:
     rate = f"  {per / took:>12,.0f}/s  {took / per * 1e6:8.2f} us each" if per else ""
     print(f"{what:<66} {took * 1e3:9.1f} ms{rate}")
 
 
 def main() -> None:
-    small, large = {"x": 0, "items": objects(1_000)}, {"x": 0, "big": objects(100_000)}
+    small, large = {"x": 0, "items": objects(1_000)}, {"x": 0, "big": objects(200_000)}
     lookup = {"kind": "let", "at": "$.y", "value": path("$.item.id")}
     for times in (2_000, 20_000):
         took = seconds(counting_loop(times), small)

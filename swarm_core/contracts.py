@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from attrs import frozen
 
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import OutputEvent, OutputRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Run = Callable[[Call], Awaitable[Result]]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
@@ -14,6 +13,9 @@ from swarm_core.errors import DocumentError, InvalidBlueprint
 from swarm_core.factories import Catalog, Function
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.problem import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @frozen(kw_only=True)
@@ -63,6 +65,8 @@ def read_document(
         return Document(blueprint=source)
     if isinstance(source, Mapping):
         return _structured(source, lenient=lenient)
+    from pathlib import Path
+
     from swarm_core.builtin.reading import read_blueprint
     from swarm_core.builtin.swarmfile import functions_beside
 

@@ -25,7 +25,6 @@ SwarmError                     everything below; carries code, message, where, h
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ FLOW_ERROR_KINDS = (
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
     """Return a hint that names the nearest known word, or all of them when none is near."""
+    from difflib import get_close_matches
+
     names = sorted(known)
     close = get_close_matches(word, names, n=1)
     if close:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -14,6 +13,9 @@ from swarm_core.contracts import AgentResolver, BlueprintReader, Clock, Processe
 from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint, LayerUse
 from swarm_core.model.problem import Problem
 from swarm_core.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Stage(IntEnum):

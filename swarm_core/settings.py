@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, field, fields, frozen
@@ -18,6 +17,7 @@ from swarm_core.errors import DocumentError, SettingsError
 from swarm_core.model.duration import parse_duration, parse_size
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from swarm_core.model.blueprint import LayerUse
 
 T = TypeVar("T")

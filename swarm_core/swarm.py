@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
@@ -29,7 +28,6 @@ from swarm_core.engine.state import RunRecord
 from swarm_core.errors import SettingsError, did_you_mean
 from swarm_core.factories import Environment, Function
 from swarm_core.flow import compile_flow
-from swarm_core.flow.bound import Bound, dispatch_bound
 from swarm_core.functions import functions_in
 from swarm_core.host import Host
 from swarm_core.model.blueprint import Blueprint
@@ -39,9 +37,15 @@ from swarm_core.model.problem import Problem
 from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.settings import STANDARD_SET, Settings
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from swarm_core.contracts import Process
+    from swarm_core.flow.bound import Bound
+
 __all__ = ["Launched", "Prepared", "RunResult", "Swarm", "run"]
 
-Source = str | Path | Mapping[str, Any] | Blueprint | Document
+Source: TypeAlias = "str | Path | Mapping[str, Any] | Blueprint | Document"
 """What a Blueprint may be given as: a file's path, the document, the Blueprint, or what `Swarm.read` returned."""
 
 
@@ -57,7 +61,13 @@ class Prepared:
     agents: tuple[ResolvedAgent, ...]
     chain: tuple[LinkedLayer, ...]
     problems: tuple[Problem, ...]
-    bound: Bound
+
+    @property
+    def bound(self) -> Bound:
+        """Return the most dispatches that a run can make."""
+        from swarm_core.flow.bound import dispatch_bound
+
+        return dispatch_bound(self.blueprint.flow)
 
 
 class Launched:
@@ -140,14 +150,12 @@ class Swarm:
         host = Host.load(plugins, settings, builtin=_builtin(), strict=strict)
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(_open_outputs(host, outputs))
-            if processes is None:
-                processes = await stack.enter_async_context(_open_processes())
             engine = Engine(outputs=store, settings=settings.engine, clock=clock, rng=rng, signer=host.signer(settings))
             swarm = cls(
                 host=host,
                 settings=settings,
                 engine=engine,
-                processes=processes,
+                processes=processes or _ProcessesOnDemand(stack),
                 functions={**host.catalog.functions, **given},
                 services={},
             )
@@ -212,7 +220,6 @@ class Swarm:
             agents=routes.resolved,
             chain=linked.chain,
             problems=tuple(document.located(routes.problems)),
-            bound=dispatch_bound(blueprint.flow),
         )
 
     async def launch(
@@ -308,9 +315,24 @@ async def _open_outputs(host: Host, url: str) -> AsyncIterator[OutputStore]:
         yield store
 
 
-@asynccontextmanager
-async def _open_processes() -> AsyncIterator[Processes]:
-    from swarm_core.processes import open_processes
+class _ProcessesOnDemand:
+    """Opens the room of worker processes with the first of them; many swarms never need one."""
 
-    async with open_processes() as processes:
-        yield processes
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self._opened: Processes | None = None
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> Process:
+        if self._opened is None:
+            from swarm_core.processes import open_processes
+
+            # entering it waits for nothing, so two first starts cannot both come by here
+            self._opened = await self._stack.enter_async_context(open_processes())
+        return await self._opened.start(argv, env=env, cwd=cwd, limits=limits)

@@ -6,11 +6,13 @@ What reads them is imported when there is something to read: a Blueprint that co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from swarm_core.contracts import BlueprintReader, Source
 from swarm_core.factories import DirectiveFactory, ReaderFactory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FILE_KEY = "$file"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -13,6 +12,8 @@ from swarm_core.hookspecs import ENTRY_POINT_GROUP as GROUP
 from swarm_core.model.problem import Problem, Severity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from importlib_metadata import IDistribution
 
 _FACT = re.compile(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
@@ -138,6 +139,8 @@ def fingerprint(module: str) -> str | None:
 
 
 def _files(folders: list[str], origin: str | None) -> Iterator[tuple[str, Path]]:
+    from pathlib import Path
+
     if not folders and origin and Path(origin).is_file():
         yield Path(origin).name, Path(origin)
     for folder in map(Path, folders):

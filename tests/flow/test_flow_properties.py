@@ -483,7 +483,7 @@ class TestAnyFlow:
 
     @unhurried
     @given(flows(), contexts, st.integers(1, 30))
-    def test_p15_a_cancelled_flow_ends_and_leaves_no_task(self, document, ctx, turns):
+    def test_a_cancelled_flow_ends_and_leaves_no_task(self, document, ctx, turns):
         async def dispatch(ref, value, address):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
