@@ -183,7 +183,7 @@ class OutputStore(ABC):
 # documents ---------------------------------------------------------------------------------------------------
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Source:
     """A Blueprint document as a reader gives it: the JSON value, and where its parts stand in the text.
 

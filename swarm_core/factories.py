@@ -29,7 +29,7 @@ class Stage(IntEnum):
     DELEGATE = 60
 
 
-@frozen
+@frozen(eq=False)
 class Function:
     """A named Python callable: for agents of kind `function`, and, when `pure`, also for `call_extern` in flows.
 
@@ -42,7 +42,7 @@ class Function:
     inline: bool = False
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Environment:
     """What a factory may use while it builds.
 
@@ -60,7 +60,7 @@ class Environment:
     directory: Path | None = None
 
 
-@frozen
+@frozen(eq=False)
 class SpawnerFactory:
     """Provides a worker kind.
 
@@ -76,7 +76,7 @@ class SpawnerFactory:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class LayerFactory:
     """Provides a layer.
 
@@ -91,7 +91,7 @@ class LayerFactory:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class LayerSet:
     """A named list of layers for a team."""
 
@@ -100,7 +100,7 @@ class LayerSet:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class StoreFactory:
     """Provides a store for a role (`output`), chosen by the scheme of a URL such as `memory://`."""
 
@@ -110,7 +110,7 @@ class StoreFactory:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class ResolverFactory:
     """Provides a resolver for the `resolver` layer."""
 
@@ -119,7 +119,7 @@ class ResolverFactory:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class ReaderFactory:
     """Provides a reader of Blueprint sources for some file suffixes (`.json`)."""
 
@@ -129,7 +129,7 @@ class ReaderFactory:
     summary: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class DirectiveFactory:
     """Provides a directive: an object whose key `name` (`$file`) is replaced, wherever it stands in a Blueprint file.
 
@@ -144,7 +144,7 @@ class DirectiveFactory:
     summary: str = ""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Catalog:
     """Everything that the admitted plugins provide, by name.
 

@@ -16,7 +16,7 @@ _Callable = TypeVar("_Callable", bound=Callable[..., Any])
 _MARK = "__swarm_function__"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class _Mark:
     name: str
     pure: bool

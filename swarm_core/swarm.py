@@ -49,7 +49,7 @@ Source: TypeAlias = "str | Path | Mapping[str, Any] | Blueprint | Document"
 """What a Blueprint may be given as: a file's path, the document, the Blueprint, or what `Swarm.read` returned."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Prepared:
     """A Blueprint that was checked, compiled and linked: it can be launched any number of times.
 

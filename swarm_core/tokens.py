@@ -82,7 +82,7 @@ def _check_secret(_: CapTokenSigner, __: Any, secret: bytes) -> None:
         raise ValueError(f"a token secret has at least {MIN_SECRET_BYTES} bytes, this one {len(secret)}")
 
 
-@define
+@define(eq=False, repr=False)
 class CapTokenSigner:
     """Signs capability tokens with HMAC-SHA256 and tells its own from others.
 

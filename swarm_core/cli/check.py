@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
 
     Each problem has its place, a code and what to do. Exit codes: 0 it can be run, 3 it cannot, 4 no such file.
     """
-    text = sys.stdin.buffer.read() if str(file) == "-" else None
+    text = inputs.read_stdin() if str(file) == "-" else None
     return asyncio.run(_check(inputs.settings_of(ctx), file, text, **options))
 
 
@@ -38,13 +37,14 @@ async def _check(
     settings: Settings, file: Path, text: bytes | None, *, bindings: tuple[str, ...], layer_set: str, as_json: bool
 ) -> int:
     code = outcome.INVALID
-    async with Swarm.open(settings, strict=False) as swarm:
-        for error in swarm.host.errors:
-            outcome.warn(str(error))
-        try:
-            problems = swarm.check(file, text=text, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
-        except DocumentError as error:
-            problems, code = list(error.problems), outcome.exit_code_of(error)
+    with outcome.kept_stdout():
+        async with Swarm.open(settings, strict=False) as swarm:
+            for error in swarm.host.errors:
+                outcome.warn(str(error))
+            try:
+                problems = swarm.check(file, text=text, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+            except DocumentError as error:
+                problems, code = list(error.problems), outcome.exit_code_of(error)
     good = all(problem.severity is not Severity.ERROR for problem in problems)
     if as_json:
         outcome.print_json({"ok": good, "problems": [problem.as_json() for problem in problems]})
@@ -55,11 +55,12 @@ async def _check(
 
 def _print(file: Path, problems: Sequence[Problem], *, good: bool) -> None:
     for problem in problems:
-        place = outcome.printable(problem.place)
+        place = outcome.one_line(problem.place)
         label = styled(str(problem.severity), _COLORS[problem.severity])
-        click.echo(f"{place}: {label}: {outcome.printable(problem.message)} [{problem.code}]")
+        click.echo(f"{place}: {label}: {outcome.one_line(problem.message)} [{problem.code}]")
         if problem.hint:
-            click.echo(f"    {outcome.printable(problem.hint)}")
+            click.echo(f"    {outcome.one_line(problem.hint)}")
     counts = {severity: sum(problem.severity is severity for problem in problems) for severity in Severity}
     told = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
-    click.echo(f"{file}: {'can be run' if good else 'cannot be run'}{f' ({told})' if told else ''}")
+    verdict = "can be run" if good else "cannot be run"
+    click.echo(f"{outcome.one_line(str(file))}: {verdict}{f' ({told})' if told else ''}")

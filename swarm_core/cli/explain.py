@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,17 @@ def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
     For each agent the kind it runs on, who provides it and what the engine grants it; the layers around every
     attempt, the outermost first, and who asked for them; the most dispatches a run can make.
     """
-    text = sys.stdin.buffer.read() if str(file) == "-" else None
+    text = inputs.read_stdin() if str(file) == "-" else None
     return asyncio.run(_explain(inputs.settings_of(ctx), file, text, **options))
 
 
 async def _explain(
     settings: Settings, file: Path, text: bytes | None, *, bindings: tuple[str, ...], layer_set: str, as_json: bool
 ) -> int:
-    async with Swarm.open(settings) as swarm:
-        document = swarm.read(file, text=text)
-        prepared = swarm.prepare(document, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+    with outcome.kept_stdout():
+        async with Swarm.open(settings) as swarm:
+            document = swarm.read(file, text=text)
+            prepared = swarm.prepare(document, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
     if as_json:
         outcome.print_json(_facts(prepared))
     else:

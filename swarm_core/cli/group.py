@@ -64,7 +64,7 @@ class SwarmGroup(click.Group):
 
 def _plugin_commands(ctx: click.Context) -> click.Group:
     from swarm_core import builtin
-    from swarm_core.cli.outcome import warn
+    from swarm_core.cli.outcome import kept_stdout, warn
     from swarm_core.errors import SwarmError
     from swarm_core.host import Host
     from swarm_core.settings import Settings, load_settings
@@ -74,8 +74,10 @@ def _plugin_commands(ctx: click.Context) -> click.Group:
         settings = load_settings(file=(ctx.obj or {}).get("config"))
     except SwarmError:
         settings = Settings()  # whoever needs the settings tells what is wrong with them
-    host = Host.load(None, settings, builtin=(builtin,), strict=False)
-    for error in host.commands(group):
+    with kept_stdout():
+        host = Host.load(None, settings, builtin=(builtin,), strict=False)
+        errors = host.commands(group)
+    for error in errors:
         warn(str(error))
     for name in COMMANDS:
         group.commands.pop(name, None)

@@ -20,7 +20,8 @@ from swarm_core.host import Host
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> int:
     """List the hooks that a plugin may implement, in the order the host calls them, and who implements them."""
-    host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
+    with outcome.kept_stdout():
+        host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
     specs = [(name, spec) for name, spec in vars(hookspecs).items() if name.startswith("swarm_")]
     facts: list[dict[str, Any]] = [
         {

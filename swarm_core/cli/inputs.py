@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 import click
 
 from swarm_core.errors import DocumentError
+from swarm_core.model.value import MAX_DEPTH
 from swarm_core.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_CONSTANTS = ("NaN", "Infinity", "-Infinity")  # some parsers take these words for numbers
 
 FILE = click.Path(path_type=Path, allow_dash=True)
 
@@ -46,27 +49,37 @@ def parse_bindings(pairs: Sequence[str]) -> dict[str, str]:
     return dict(_pair(pair, "--bind", "AGENT=KIND") for pair in pairs)
 
 
-def initial_ctx(text: str | None, assignments: Sequence[str], stdin: Callable[[], bytes]) -> Any:
+def read_stdin() -> bytes:
+    """Return what comes from stdin, one byte more than a document may have at most."""
+    from swarm_core.codec import LIMITS
+
+    if sys.stdin is None:
+        raise click.UsageError("'-' reads from stdin, and stdin is closed")
+    return sys.stdin.buffer.read(LIMITS.size + 1)
+
+
+def initial_ctx(text: str | None, assignments: Sequence[str]) -> Any:
     """Return the initial ctx from `--ctx` (JSON, `@file` or `-`) with the `--set` values written into it.
 
     Returns None when neither is given.
     """
-    ctx = None if text is None else _read_ctx(text, stdin)
+    ctx = None if text is None else _read_ctx(text)
     for assignment in assignments:
         key, value = _pair(assignment, "--set", "KEY=VALUE")
-        ctx = _written(ctx, key.split("."), _value(value), assignment)
+        ctx = _written(ctx, _keys(key), _value(value), assignment)
     return ctx
 
 
-def _read_ctx(text: str, stdin: Callable[[], bytes]) -> Any:
-    from swarm_core.codec import load_json
+def _read_ctx(text: str) -> Any:
+    from swarm_core.codec import LIMITS, load_json
 
     if text == "-":
-        name, data = "<stdin>", stdin()
+        name, data = "<stdin>", read_stdin()
     elif text.startswith("@"):
         name = text[1:]
         try:
-            data = Path(name).read_bytes()
+            with Path(name).open("rb") as file:
+                data = file.read(LIMITS.size + 1)
         except OSError as error:
             raise click.BadParameter(f"{name}: {error.strerror}", param_hint="--ctx") from None
     else:
@@ -84,16 +97,28 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return key, value
 
 
+def _keys(key: str) -> list[str]:
+    keys = key.split(".")
+    if len(keys) > MAX_DEPTH:
+        raise click.BadParameter(f"a key goes at most {MAX_DEPTH} levels deep", param_hint="--set")
+    return keys
+
+
 def _value(text: str) -> Any:
-    """Return JSON where the text is JSON, else the text itself."""
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except ValueError:
+    """Return JSON where the text is JSON, else the text itself.
+
+    Raises: DocumentError, when it is JSON that cannot be kept as it is written.
+    """
+    from swarm_core.codec import load_json
+
+    if text in _CONSTANTS:
         return text
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(text)
+    try:
+        return load_json(text.encode("utf-8", "surrogateescape"), name="--set").value
+    except DocumentError as error:
+        if error.problems[0].code in ("json_syntax", "blueprint_empty"):
+            return text
+        raise
 
 
 def _written(ctx: Any, keys: Sequence[str], value: Any, assignment: str) -> Any:

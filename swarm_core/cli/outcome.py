@@ -7,7 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from itertools import islice
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -33,6 +36,7 @@ EXIT_CODES: tuple[tuple[type[SwarmError], int], ...] = (
     (SwarmError, INVALID),
 )
 
+_PIECES = 10_000  # of a JSON text that are written at once
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -43,9 +47,17 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """Return printable text that stays on its line, whoever wrote it."""
+    return printable(text).replace("\n", "\\n")
+
+
 def say(text: str = "") -> None:
-    """Write a line for people to stderr."""
-    click.echo(printable(text), err=True)
+    """Write a line for people to stderr; where nobody can read it any more, it is dropped."""
+    try:
+        click.echo(printable(text), err=True)
+    except OSError:
+        _silence(sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -54,8 +66,18 @@ def warn(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Write one JSON document to stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Write one JSON document to stdout, piece by piece."""
+    pieces = json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value)
+    while block := "".join(islice(pieces, _PIECES)):
+        click.echo(block, nl=False)
+    click.echo()
+
+
+@contextmanager
+def kept_stdout() -> Iterator[None]:
+    """Keep stdout for the result: what plugins and functions print meanwhile goes to stderr."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def exit_code_of(error: SwarmError) -> int:
@@ -100,20 +122,34 @@ def run(cli: click.Command, args: Sequence[str]) -> int:
     """Run the command line and return the exit code; errors are told on stderr, never as a traceback."""
     try:
         code = cli.main(args=list(args), prog_name="swarm", standalone_mode=False)
-        return code if isinstance(code, int) else OK
     except click.exceptions.Exit as end:
-        return end.exit_code
+        code = end.exit_code
     except click.ClickException as error:
-        error.show()
-        return USAGE
+        code = _tell_usage(error)
     except (click.Abort, KeyboardInterrupt):
         say("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
-        _silence_stdout()
-        return OK
+        _silence(sys.stdout)
+        code = OK
+    except OSError as error:
+        code = _tell_system(error)
     except (SwarmError, ExceptionGroup) as error:
-        return _tell(error)
+        code = _tell(error)
+    return code if isinstance(code, int) else OK
+
+
+def _tell_usage(error: click.ClickException) -> int:
+    text = StringIO()
+    error.show(file=text)
+    say(text.getvalue().rstrip())
+    return USAGE
+
+
+def _tell_system(error: OSError) -> int:
+    _silence(sys.stdout)
+    say(f"error: {error.filename or 'the output cannot be written'}: {error.strerror or error}")
+    return STORE
 
 
 def _tell(error: SwarmError | ExceptionGroup[Exception]) -> int:
@@ -133,6 +169,7 @@ def _first_of(error: BaseException) -> SwarmError | None:
     return error if isinstance(error, SwarmError) else None
 
 
-def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: the reader has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO | None) -> None:
+    """Let what is still to be written go nowhere, the interpreter's last flush too: the reader has left."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -21,7 +21,8 @@ def command(ctx: click.Context, *, as_json: bool, with_hash: bool) -> int:
 
     It comes up whatever is wrong with a plugin. Exit codes: 0 all are well, 3 at least one was refused or is missing.
     """
-    host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
+    with outcome.kept_stdout():
+        host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
     if as_json:
         facts = [_facts(status) for status in host.plugins]
         outcome.print_json({"plugins": facts, "problems": [problem.as_json() for problem in host.problems]})

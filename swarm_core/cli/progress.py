@@ -8,7 +8,7 @@ from typing import Protocol, Self, TextIO
 import click
 from attrs import define, field
 
-from swarm_core.cli.outcome import printable, say
+from swarm_core.cli.outcome import one_line, printable, say
 from swarm_core.model.event import Event
 
 _LINES = {"task_pass": "pass", "task_blocked": "blocked", "task_cancelled": "cancelled"}
@@ -25,9 +25,9 @@ class Progress(Protocol):
     def __exit__(self, *args: object) -> None: ...
 
 
-def progress_for(run_id: str, stream: TextIO) -> Progress:
+def progress_for(run_id: str, stream: TextIO | None) -> Progress:
     """Return the live tree when `stream` is a terminal that can show it, else plain lines."""
-    if stream.isatty() and _capable():
+    if stream is not None and stream.isatty() and _capable():
         from swarm_core.cli.tree import LiveTree
 
         return LiveTree(run_id, stream)
@@ -110,7 +110,7 @@ class PlainLines(AbstractContextManager["PlainLines"]):
         step = self._steps.take(event)
         if step is not None and event.kind in (*_LINES, "task_attempt_failed", "task_suspended", "worker_abandoned"):
             state = _LINES.get(event.kind, event.kind.removeprefix("task_"))
-            note = f"  {step.note}" if step.note and event.kind != "task_pass" else ""
+            note = f"  {one_line(step.note)}" if step.note and event.kind != "task_pass" else ""
             say(
                 f"{state:<9} {step.agent}  {step.address}  attempt {step.attempt}"
                 f"  {step.seconds(event.time):.2f} s{note}"

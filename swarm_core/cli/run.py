@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import evolve
 
 from swarm_core.cli import inputs, outcome
 from swarm_core.cli.progress import progress_for
+from swarm_core.errors import DocumentError
+from swarm_core.model.problem import Problem
 from swarm_core.model.task import RunStatus
+from swarm_core.model.value import NotJson
 from swarm_core.settings import Settings
-from swarm_core.swarm import Launched, RunResult, Source, Swarm
+from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
+
+_MOST_PRINTED = 256 * 1024 * 1024
 
 _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
 
@@ -44,8 +50,8 @@ def command(
     """
     if str(file) == "-" and ctx_text == "-":
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
-    init_ctx = inputs.initial_ctx(ctx_text, assignments, sys.stdin.buffer.read)
-    text = sys.stdin.buffer.read() if str(file) == "-" else None
+    init_ctx = inputs.initial_ctx(ctx_text, assignments)
+    text = inputs.read_stdin() if str(file) == "-" else None
     return asyncio.run(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
 
 
@@ -60,16 +66,27 @@ async def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    async with Swarm.open(settings) as swarm:
-        source: Source = swarm.read(file, text=text)
-        prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
-        if not quiet:
-            for problem in prepared.problems:
-                outcome.say(f"{problem.severity}: {problem}")
-        launched = await swarm.launch(prepared, init_ctx=init_ctx, operator_id="cli")
-        result = await _watched(launched, quiet=quiet)
+    with outcome.kept_stdout():
+        async with Swarm.open(settings) as swarm:
+            source: Source = swarm.read(file, text=text)
+            prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+            if not quiet:
+                for problem in prepared.problems:
+                    outcome.say(f"{problem.severity}: {problem}")
+            launched = await _launch(swarm, prepared, init_ctx)
+            result = await _watched(launched, quiet=quiet)
     _print(result, as_json=as_json)
     return _CODES[result.status]
+
+
+async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:
+    """Begin the run; it fails when its final ctx is too large to be printed."""
+    limits = evolve(prepared.program.limits, max_ctx_bytes=_MOST_PRINTED)
+    bounded = evolve(prepared, program=evolve(prepared.program, limits=limits))
+    try:
+        return await swarm.launch(bounded, init_ctx=init_ctx, operator_id="cli")
+    except NotJson as error:
+        raise DocumentError([Problem(code="bad_ctx", message=f"the initial ctx is refused: {error}")]) from None
 
 
 async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
@@ -95,8 +112,8 @@ def _cancel_on_signal(launched: Launched) -> Callable[[], None]:
 
     def cancel() -> None:
         release()
-        outcome.say("cancelling the run (again to quit at once)")
         launched.request_cancel()
+        outcome.say("cancelling the run (again to quit at once)")
 
     for number in signals:
         loop.add_signal_handler(number, cancel)
@@ -110,8 +127,7 @@ def _print(result: RunResult, *, as_json: bool) -> None:
     if result.error is not None:
         facts = {**result.error}
         place = " ".join(str(facts[key]) for key in ("where", "address") if facts.get(key))
-        outcome.say(
-            f"{result.status}: {facts.get('kind', '')} {facts.get('message', '')} {f'({place})' if place else ''}"
-        )
+        text = f"{facts.get('kind', '')} {facts.get('message', '')} {f'({place})' if place else ''}"
+        outcome.say(f"{result.status}: {outcome.one_line(text)}")
         return
     outcome.print_json(result.final_ctx)

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from swarm_core.cli.outcome import printable
+from swarm_core.cli.outcome import one_line, printable
 from swarm_core.cli.progress import Step, Steps
 from swarm_core.model.event import Event
 
@@ -88,7 +88,7 @@ class LiveTree:
             Text(step.address, style="dim"),
             Text(step.state, style=style),
             Text(f"attempt {step.attempt}" if step.attempt > 1 else "", style="yellow"),
-            Text(f"{seconds:.1f} s  {printable(step.note)[:60]}", style="dim"),
+            Text(f"{seconds:.1f} s  {one_line(step.note)[:60]}", style="dim"),
         )
 
     def _headline(self, steps: list[Step]) -> Table:

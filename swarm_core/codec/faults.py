@@ -18,7 +18,7 @@ from swarm_core.model.problem import Problem
 ENOUGH = 1_000
 
 
-@define
+@define(eq=False, repr=False)
 class Fault:
     """One thing that is wrong with a value, at `steps` below the value that is read.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,7 @@ Tree = tuple[int, Any]
 
 _LONGEST = 240
 _ROOT = re.compile(r"[^.\[]*")
-_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[\"(.*?)\"\](?=[.\[]|\Z)", re.DOTALL)
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
 _BREAK = re.compile(r"\r\n?|\n")
 
 
@@ -40,7 +41,7 @@ def steps_of(text: str) -> Steps:
     at = root.end() if root else 0
     while found := _STEP.match(text, at):
         name, index, key = found.groups()
-        steps.append(int(index) if index is not None else name if name is not None else key)
+        steps.append(int(index) if index is not None else name if name is not None else json.loads(key))
         at = found.end()
     return tuple(steps)
 
@@ -95,7 +96,7 @@ class Positions(Mapping[str, tuple[int, int]]):
         return sum(1 for _ in self)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Loaded:
     """A JSON value, and where each part of it stands in its text."""
 

@@ -18,7 +18,7 @@ from swarm_core.codec.shape import Definitions, Json, Shape, Write
 TAGS = ("kind", "type")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Member:
     """One field of a class as it stands in a document; `argument` is its name in the constructor."""
 

@@ -34,7 +34,7 @@ _NAME_HINT = "use letters, digits, '_', '.' and '-', a letter or digit first, 64
 _LABEL_HINT = f"use printable characters, no blanks around them, {_LABEL_LENGTH} at most"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Rule:
     """A check of one field's value, after its type; `schema` says the same in JSON Schema, as far as that can."""
 

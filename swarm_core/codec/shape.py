@@ -56,7 +56,7 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Shape:
     """What one type is in a document.
 

@@ -19,7 +19,7 @@ from swarm_core.model.ids import is_name
 from swarm_core.model.problem import Problem, Severity
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class BuiltAgent:
     """An agent that can run: `asked` is the kind that its definition names, `factory` the kind that it runs on."""
 
@@ -29,7 +29,7 @@ class BuiltAgent:
     spawner: Spawner
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Agents:
     """The agents of a Blueprint: those that can run, by name, and why the others cannot.
 
@@ -53,7 +53,7 @@ def build_agents(blueprint: Blueprint, catalog: Catalog, environment: Environmen
     return Agents(built=workshop.built, dropped=workshop.dropped, problems=tuple(workshop.problems))
 
 
-@define
+@define(eq=False, repr=False)
 class _Workshop:
     blueprint: Blueprint
     catalog: Catalog

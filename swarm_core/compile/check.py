@@ -23,7 +23,7 @@ OPERATOR_KIND = "operator"
 MOST_PROBLEMS = 1000  # of one plugin's check, so that an endless one ends
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Survey:
     """What checking a Blueprint found: its problems, and what was built on the way."""
 

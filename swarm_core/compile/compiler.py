@@ -29,7 +29,7 @@ class ResolvedAgent:
     policy: AgentPolicy
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Routes:
     """A compiled Blueprint.
 

@@ -22,7 +22,7 @@ BLUEPRINT = "the blueprint"
 _LAYERS = "$.spawner_hints.layers"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class LayerSelection:
     """The layers of a launch in the order in which they were listed, each key once.
 
@@ -36,7 +36,7 @@ class LayerSelection:
     problems: tuple[Problem, ...] = ()
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BuiltLayer:
     """A layer that was asked for, and what its factory built for that."""
 

@@ -26,7 +26,7 @@ class LinkedLayer:
     why: str
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Linked:
     """The way of every attempt of a launch: `run` is the outermost layer, `chain` names all layers, outermost first."""
 

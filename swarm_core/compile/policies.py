@@ -22,7 +22,7 @@ _HINTS = "$.hints.per_agent"
 _GLOBAL = "$.hints.global"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Policies:
     """The policies of agents by name, and what is wrong with the hints they come from."""
 
@@ -86,7 +86,7 @@ def _strangers(names: Iterable[str], agents: Collection[str]) -> list[Problem]:
     ]
 
 
-@define
+@define(eq=False, repr=False)
 class _Reader:
     """Reads hints into policies; `problems` gathers what it could not read."""
 

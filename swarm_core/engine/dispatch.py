@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from swarm_core.contracts import Clock, OutputStore, Run
@@ -95,11 +96,10 @@ class Dispatch:
         return task
 
     def begin_attempt(self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]) -> Attempt:
-        """Start the next attempt's worker; the attempt's outcome comes through its future `ended`."""
-        loop = asyncio.get_running_loop()
+        """Start the next attempt's worker, which may have ended when this returns."""
         task.attempt += 1
         self._change(task, TaskStatus.RUNNING)
-        attempt = task.live = Attempt(task, task.attempt, policy, loop.create_future())
+        attempt = task.live = Attempt(task, task.attempt, policy)
         attempt.context = context = LiveContext(self, attempt)
         if task.run is not None:
             task.run.counts["attempts"] += 1
@@ -164,8 +164,9 @@ class Dispatch:
             self._note_completed(attempt, outcome)
         if wait is None:
             self._finish(attempt.task, attempt, outcome)
-        if not attempt.ended.done():
-            attempt.ended.set_result(outcome if wait is None else wait)
+        attempt.outcome = outcome if wait is None else wait
+        if attempt.waiter is not None and not attempt.waiter.done():
+            attempt.waiter.set_result(None)
 
     def _overrule(self, attempt: Attempt) -> DispatchOutcome | BaseException:
         """Return why the worker was told to end; what it said after that does not count."""
@@ -262,12 +263,10 @@ class Dispatch:
     ) -> DispatchOutcome:
         while not is_final(task):
             attempt = self.begin_attempt(task, run, policy, meta)
-            try:
-                ended = await attempt.ended
-            except asyncio.CancelledError:
-                self.stop(task, "cancel")
-                await self._gone(attempt)
-                raise
+            if not attempt.concluded:
+                await self._ended(attempt)
+            ended = attempt.outcome
+            assert ended is not None
             await self._store_outputs(attempt)
             await self._breathe()
             if isinstance(ended, BaseException):
@@ -284,15 +283,21 @@ class Dispatch:
             self._unbroken = 0
             await asyncio.sleep(0)
 
+    async def _ended(self, attempt: Attempt) -> None:
+        """Wait until the worker is gone or given up; a cancellation ends the worker first."""
+        try:
+            await self._gone(attempt)
+        except asyncio.CancelledError:
+            self.stop(attempt.task, "cancel")
+            while not attempt.concluded:
+                with suppress(asyncio.CancelledError):
+                    await self._gone(attempt)
+            await self._store_outputs(attempt)
+            raise
+
     async def _gone(self, attempt: Attempt) -> None:
-        """Wait until the worker is gone or given up, however often the waiter is cancelled meanwhile."""
-        while not attempt.concluded:
-            attempt.ended = asyncio.get_running_loop().create_future()
-            try:
-                await attempt.ended
-            except asyncio.CancelledError:
-                continue
-        await self._store_outputs(attempt)
+        attempt.waiter = asyncio.get_running_loop().create_future()
+        await attempt.waiter
 
     async def _pause(self, task: TaskRecord, seconds: float) -> None:
         """Wait for the next attempt, or for the task's end if that comes first."""

@@ -34,7 +34,7 @@ def steady_clock(clock: Clock) -> Callable[[], float]:
     return lambda: offset + clock.monotonic()
 
 
-@define
+@define(eq=False, repr=False)
 class RoleVerbGate:
     """The table of which role is granted which verbs; empty until something is allowed."""
 
@@ -57,7 +57,7 @@ class RoleVerbGate:
         return verb in self._table.get(role, ())
 
 
-@define
+@define(eq=False, repr=False)
 class Authority:
     """Mints tokens, keeps their records, and verifies every one of them in the same way.
 

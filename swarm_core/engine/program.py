@@ -13,7 +13,7 @@ from swarm_core.model.operator import OperatorKind
 from swarm_core.model.policy import AgentPolicy
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Program:
     """One Blueprint, ready to run any number of times.
 

@@ -114,7 +114,9 @@ class Runs:
             return await self._step(run, ref, input, address)
 
         try:
-            run.final_ctx = await program.flow.run(ctx, step, program.externs, limits=program.limits)
+            run.final_ctx = await program.flow.run(
+                ctx, step, program.externs, limits=program.limits, plain_answers=True
+            )
             self._end(run, RunStatus.DONE)
         except asyncio.CancelledError:
             self._end_cancelled(run)

@@ -19,7 +19,7 @@ from swarm_core.model.operator import OperatorKind, collapse_operator_kind
 T = TypeVar("T")
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class SessionRequest:
     """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch."""
 
@@ -40,7 +40,7 @@ class SessionRequest:
 _PLAIN = SessionRequest()
 
 
-@define(eq=False, kw_only=True)
+@define(eq=False, kw_only=True, repr=False)
 class OperatorSession:
     """One attached operator. Of its token only the digest of the nonce is kept."""
 

@@ -22,19 +22,20 @@ if TYPE_CHECKING:
     from swarm_core.engine.sessions import OperatorSession
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Attempt:
     """One attempt while it lives.
 
-    `ended` belongs to whoever waits for the end: the outcome, or the seconds until the next attempt. `concluded` turns
-    true when the worker is gone, or was given up. `stopped_by` says why the worker was told to end: cancel, verdict or
-    timeout.
+    `concluded` turns true when the worker is gone, or was given up; `outcome` is then what came of it, or the seconds
+    until the next attempt. `waiter` belongs to whoever waits for that. `stopped_by` says why the worker was told to end:
+    cancel, verdict or timeout.
     """
 
     task: TaskRecord
     number: int
     policy: AgentPolicy
-    ended: asyncio.Future[DispatchOutcome | BaseException | float]
+    outcome: DispatchOutcome | BaseException | float | None = None
+    waiter: asyncio.Future[None] | None = None
     context: LiveContext | None = None
     worker: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
@@ -45,7 +46,7 @@ class Attempt:
     concluded: bool = False
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class TaskRecord:
     """One dispatched step, or a child of one."""
 
@@ -97,7 +98,7 @@ class TaskRecord:
                     waiter.set_result(None)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class RunRecord:
     """One evaluation of a program."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _ANSWERED_KEPT = 10_000
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Question:
     """One question: who waits, what was asked, and the answer once there is one."""
 

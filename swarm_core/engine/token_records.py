@@ -42,7 +42,7 @@ class TokenRecord:
     expire_at: int
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Entry:
     """A record's place in the table: its digest, the entry it was made from, and the handles that stand for it."""
 
@@ -71,7 +71,7 @@ class Entry:
                 link.record.uses_left -= 1
 
 
-@define
+@define(eq=False, repr=False)
 class TokenRecords:
     """All living records, found by digest, by attempt and by run.
 

@@ -23,7 +23,11 @@ def start(work: Coroutine[Any, Any, None]) -> tuple[asyncio.Task[None], bool]:
     The task of work that is done lives until the event loop's next round. What the work raises comes out of its task.
     """
     loop, context, begun = asyncio.get_running_loop(), copy_context(), _Begun(work)
-    task: asyncio.Task[None] = loop.create_task(begun, context=context)
+    task: asyncio.Task[None] = (
+        asyncio.Task(begun, loop=loop, context=context)  # what create_task comes to, in fewer calls
+        if loop.get_task_factory() is None
+        else loop.create_task(begun, context=context)
+    )
     caller = asyncio.current_task(loop)
     if caller is not None:
         _leave_task(loop, caller)

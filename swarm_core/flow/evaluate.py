@@ -43,7 +43,7 @@ def compile_flow(node: Node | Any) -> CompiledFlow:
     return CompiledFlow(parsed, compile_node(parsed, Spot("$", "", 1)))
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class CompiledFlow:
     """A flow that is ready to run."""
 
@@ -51,7 +51,13 @@ class CompiledFlow:
     _code: Code
 
     async def run(
-        self, ctx: Any, dispatch: Dispatch, externs: Externs | None = None, *, limits: Limits | None = None
+        self,
+        ctx: Any,
+        dispatch: Dispatch,
+        externs: Externs | None = None,
+        *,
+        limits: Limits | None = None,
+        plain_answers: bool = False,
     ) -> Any:
         """Run the flow on a ctx, any JSON value, and return the final ctx, which shares structure with it.
 
@@ -59,12 +65,13 @@ class CompiledFlow:
         the step's place in the evaluation, the same in every evaluation that comes by it: `/2/body@3/0` (child 2 of the
         root, iteration 3, child 0), with `/then`, `/else`, `/lane@<k>` and `/catch` likewise, `/` for the root. An
         exception of dispatch fails the step as DispatcherError, with the exception as its cause; cancellation is passed
-        on, never caught. `externs` maps names to plain pure functions of the arguments.
+        on, never caught. `externs` maps names to plain pure functions of the arguments. `plain_answers` promises that what is
+        answered is plain JSON already (see `json_copy`), and saves a look at it.
 
         Raises: FlowError with `kind`, `at` (place in the document) and `address` of the innermost node that failed.
         """
         limits = limits or _DEFAULT_LIMITS
-        evaluation = Evaluation(dispatch, externs, limits)
+        evaluation = Evaluation(dispatch, externs, limits, plain_answers=plain_answers)
         try:
             lane = Lane(_admitted(evaluation, ctx), evaluation, "", None)
             before = lane.ctx

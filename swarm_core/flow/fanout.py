@@ -25,7 +25,7 @@ DEEPEST_EAGER = 12
 """Fan-outs directly within each other whose lanes start at once: each takes several frames of Python's stack."""
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class FanoutCode:
     """The compiled parts of a fan-out; `waits` and `steps` say whether the body is async and whether it dispatches."""
 
@@ -97,7 +97,7 @@ async def _serve_with_runners(code: FanoutCode, lane: Lane, values: list[Any], j
     await _Runners(code=code, lane=lane, values=values, joined=joined, address=address).serve()
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False, repr=False)
 class _Runners:
     """The runners of one fan-out under way.
 

@@ -37,10 +37,24 @@ class Limits:
 class Evaluation:
     """What all lanes of one evaluation share; `strays` are tasks that have nothing left to do but to end."""
 
-    __slots__ = ("breathe_at", "dispatch", "externs", "iterations", "limits", "nested", "sizes", "steps", "strays")
+    __slots__ = (
+        "breathe_at",
+        "dispatch",
+        "externs",
+        "iterations",
+        "limits",
+        "nested",
+        "plain_answers",
+        "sizes",
+        "steps",
+        "strays",
+    )
 
-    def __init__(self, dispatch: Dispatch, externs: Externs | None, limits: Limits) -> None:
+    def __init__(
+        self, dispatch: Dispatch, externs: Externs | None, limits: Limits, *, plain_answers: bool = False
+    ) -> None:
         self.dispatch, self.externs, self.limits = dispatch, externs, limits
+        self.plain_answers = plain_answers
         self.sizes = Sizes()
         self.steps = self.iterations = self.nested = 0
         self.breathe_at = min(BREATH, limits.max_iterations + 1)

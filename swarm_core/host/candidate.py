@@ -16,7 +16,7 @@ E = TypeVar("E", bound=PluginError)
 _PREFIX = "swarm_plugin_"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Candidate:
     """A plugin's name and origin, and how to get at it; `core` marks what the core brings itself.
 

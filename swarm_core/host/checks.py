@@ -14,7 +14,7 @@ from swarm_core.model.problem import Problem
 HOOK = "swarm_check_blueprint"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class BlueprintCheck:
     """Asks one plugin; a plugin that cannot answer refuses the Blueprint, for it may be there to forbid something."""
 

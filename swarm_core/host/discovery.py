@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FACT = re.compile(r"^(Name|Version):[ \t]*(\S+)[ \t]*$", re.MULTILINE)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Found:
     """One entry point of an installed distribution: a plugin that could be loaded.
 
@@ -41,7 +41,7 @@ class Found:
         return EntryPoint(name=self.name, value=self.module, group=GROUP).load()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Discovery:
     """The plugins that were found, sorted by distribution and name, and the metadata that could not be read."""
 

@@ -35,7 +35,7 @@ class PluginState(StrEnum):
     MISSING = "missing"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class PluginStatus:
     """A plugin as `swarm plugins` shows it.
 
@@ -58,7 +58,7 @@ class PluginStatus:
         return fingerprint(self.module) if self.module else None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Host:
     """What was loaded: the catalog, every plugin's status in the order of admission, and warnings."""
 

@@ -13,7 +13,7 @@ from swarm_core.host.plugin import Plugin
 HOOK = "swarm_lifespan"
 
 
-@define
+@define(eq=False, repr=False)
 class Lifespan:
     """One plugin's lifespan; what it raises names the plugin, and what others raise it cannot swallow."""
 

@@ -21,7 +21,7 @@ from swarm_core.settings import Settings
 CORE = "swarm-core"
 
 
-@define
+@define(eq=False, repr=False)
 class Entry:
     """A candidate and how far it got."""
 

@@ -11,7 +11,7 @@ from swarm_core.errors import PluginInvalid, SettingsError
 from swarm_core.host.candidate import Candidate
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Plugin:
     """A plugin whose hooks were checked; `hooks` has their names in the order of the hookspecs.
 

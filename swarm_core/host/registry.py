@@ -39,7 +39,7 @@ def _are_uses(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(use, LayerUse) for use in value)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False, repr=False)
 class Shelf:
     """One kind of thing that plugins provide.
 
@@ -123,7 +123,7 @@ SHELVES = (
 )
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Item:
     """One thing of a plugin, and one name that it takes."""
 
@@ -193,7 +193,7 @@ def _expected(hook: str) -> str:
     return " or ".join(shelf.type.__name__ for shelf in SHELVES if shelf.hook == hook)
 
 
-@define
+@define(eq=False, repr=False)
 class Registry:
     """What has been registered so far; the first claim of a name counts."""
 

@@ -67,7 +67,7 @@ def _parse_error(problems: list[Problem]) -> FlowError:
     return FlowError("ParseError", text, at=problems[0].path, problems=problems)
 
 
-@define
+@define(eq=False, repr=False)
 class _Sort:
     """One of the two sorts of objects: nodes and expressions."""
 
@@ -95,7 +95,7 @@ _FAMILIES = frozenset(cls for cls in EXPR_OPS.values() if "op" in fields_dict(cl
 _SORT_OF = {Holds.NODE: _NODE, Holds.NODES: _NODE, Holds.EXPR: _EXPR, Holds.EXPRS: _EXPR}
 
 
-@define
+@define(eq=False, repr=False)
 class _Object:
     """One object of the document; `cls` is known once it was looked at, `made` once everything below it is made."""
 

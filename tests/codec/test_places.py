@@ -17,7 +17,7 @@ from swarm_core.codec.places import Steps, place_of, shown, steps_of
         (("agents", 0, "kind"), "$.agents[0].kind"),
         (("a-b", "_c"), "$.a-b._c"),
         (("any key", "x.y", "[0]", ""), '$["any key"]["x.y"]["[0]"][""]'),
-        (("größe", 'say "x"'), '$["größe"]["say "x""]'),
+        (("größe", 'say "x"'), '$["größe"]["say \\"x\\""]'),
         (("$file",), '$["$file"]'),
         ((10, 0), "$[10][0]"),
     ],
