@@ -5,8 +5,9 @@ The public names are loaded at first use, so that `import swarm_core` costs next
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from swarm_core.contracts import (
@@ -76,7 +77,6 @@ _HOMES = {
     "settings": ("Settings", "load_settings"),
     "swarm": ("Launched", "Prepared", "RunResult", "Swarm", "run"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "SWARM_API",
@@ -118,14 +118,4 @@ __all__ = [
     "run",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, globals(), _HOMES)

@@ -81,8 +81,8 @@ class SpawnHook(ABC):
 class AttemptContext(ABC):
     """What one attempt may ask of the engine.
 
-    Authority is checked when the context is made and bound to this task and attempt; after the attempt's end every method
-    raises `TokenRevoked`.
+    Authority is checked when the context is made and bound to this task and attempt; after the attempt's end every
+    method raises `TokenRevoked`.
     """
 
     latest: Result | None
@@ -258,8 +258,8 @@ class Processes(Protocol):
     ) -> Process:
         """Start a program in a session of its own with stdin, stdout and stderr on pipes and no other descriptor.
 
-        `env` is the whole environment. `limits` maps resource names (`as`, `cpu`, `fsize`, `nofile`, `nproc`, `core`) to
-        values. Raises: SpawnFailed.
+        `env` is the whole environment. `limits` maps resource names (`as`, `cpu`, `fsize`, `nofile`, `nproc`, `core`)
+        to values. Raises: SpawnFailed.
         """
 
 

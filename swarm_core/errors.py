@@ -98,7 +98,8 @@ class FlowError(SwarmError):
     """A flow failed; errors are data: kind, message, ref or op, place in the document, step address.
 
     `kind` is one of FLOW_ERROR_KINDS (rules of flow.ir, "Error kinds"; LimitError is ours). `at` is the node's place in
-    the document (`$.children[2].body`), `address` the step address; both are None until the evaluator has filled them in.
+    the document (`$.children[2].body`), `address` the step address; both are None until the evaluator has filled them
+    in.
     """
 
     code = "flow_error"

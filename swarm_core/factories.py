@@ -133,9 +133,9 @@ class ReaderFactory:
 class DirectiveFactory:
     """Provides a directive: an object whose key `name` (`$file`) is replaced, wherever it stands in a Blueprint file.
 
-    `expand(value, siblings, opener)` gets the directive's value and the object's other keys (already expanded) and returns
-    what takes the object's place; `opener(path)` reads a file below the Blueprint's folder and nothing else. `siblings`
-    tells whether other keys may stand beside it.
+    `expand(value, siblings, opener)` gets the directive's value and the object's other keys (already expanded) and
+    returns what takes the object's place; `opener(path)` reads a file below the Blueprint's folder and nothing else.
+    `siblings` tells whether other keys may stand beside it.
     """
 
     name: str
@@ -150,8 +150,8 @@ class Catalog:
 
     `spawners` is keyed by kind and by alias, `stores` by (role, scheme), `readers` by suffix, `directives` by name.
     `provider` names who brought a thing, keyed by what and name: `provider["spawner", "lua"]` is
-    `lua (swarm-plugin-lua 0.1.0)`. `absent` tells, keyed alike, why a refused or disabled plugin does not provide what it is
-    known for. `checks` are the plugins' own Blueprint checks, in admission order.
+    `lua (swarm-plugin-lua 0.1.0)`. `absent` tells, keyed alike, why a refused or disabled plugin does not provide what
+    it is known for. `checks` are the plugins' own Blueprint checks, in admission order.
     """
 
     spawners: Mapping[str, SpawnerFactory] = field(factory=dict)

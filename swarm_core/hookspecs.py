@@ -1,7 +1,7 @@
 """Every hook, in the order the host calls them.
 
-No hook runs while a step runs: what works on steps is a layer. Order never comes from pluggy or from installation order:
-plugins are admitted sorted by distribution and name.
+No hook runs while a step runs: what works on steps is a layer. Order never comes from pluggy or from installation
+order: plugins are admitted sorted by distribution and name.
 """
 
 from __future__ import annotations

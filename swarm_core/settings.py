@@ -18,6 +18,7 @@ from swarm_core.model.duration import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from swarm_core.model.blueprint import LayerUse
 
 T = TypeVar("T")

@@ -143,7 +143,8 @@ class Swarm:
 
         `plugins` are modules or objects with hooks; None means all that are installed, an empty tuple none but the
         core's own. `functions` are callables by name, `Function` values, or functions marked with `@function`.
-        `processes`, `clock` and `rng` take the place of the real ones. Raises: ExceptionGroup of PluginError when `strict`; SettingsError.
+        `processes`, `clock` and `rng` take the place of the real ones. Raises: ExceptionGroup of PluginError when
+        `strict`; SettingsError.
         """
         settings = settings or Settings()
         given = _functions(functions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from swarm_core.settings import Settings
 from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
 
 _MOST_PRINTED = 256 * 1024 * 1024
+_YEAR_2100 = 4_102_444_800
 
 _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
 
@@ -66,6 +68,7 @@ async def _run(
     as_json: bool,
     quiet: bool,
 ) -> int:
+    _doubt_clock(time.time())
     with outcome.kept_stdout():
         async with Swarm.open(settings) as swarm:
             source: Source = swarm.read(file, text=text)
@@ -77,6 +80,11 @@ async def _run(
             result = await _watched(launched, quiet=quiet)
     _print(result, as_json=as_json)
     return _CODES[result.status]
+
+
+def _doubt_clock(now: float) -> None:
+    if not 0 <= now < _YEAR_2100:
+        outcome.warn(f"the clock of this machine says {now:.0f} s after 1970, which is not before 2100: set it")
 
 
 async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:

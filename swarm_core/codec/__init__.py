@@ -5,8 +5,9 @@ The names are loaded at first use, so that whoever needs one of them does not pa
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from swarm_core.codec.blueprint import blueprint_json, document_problems, structure_blueprint
@@ -28,7 +29,6 @@ _HOMES = {
     "schema": ("blueprint_schema", "model_schema"),
     "yaml_text": ("load_yaml",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LIMITS",
@@ -48,14 +48,4 @@ __all__ = [
     "with_place",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, globals(), _HOMES)

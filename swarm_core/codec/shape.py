@@ -9,8 +9,7 @@ from typing import Any
 from attrs import field, frozen
 
 from swarm_core.codec.faults import ENOUGH, Fault, Faulty, not_among, wrong_type
-from swarm_core.model.plain import plain_json
-from swarm_core.model.value import NotJson
+from swarm_core.model.value import NotJson, json_copy
 
 Json = Any
 Read = Callable[[Json], Any]
@@ -112,7 +111,7 @@ NULL = _scalar("null", "null", type(None))
 
 def _anything(value: Any) -> Any:
     try:
-        return plain_json(value, fresh=True)
+        return json_copy(value)
     except NotJson as error:
         raise Faulty(Fault("too_deep" if "nested" in str(error) else "bad_value", str(error))) from None
 

@@ -19,6 +19,7 @@ from swarm_core.engine.suspend import Questions
 from swarm_core.errors import (
     DispatchFailed,
     EngineClosed,
+    FlowError,
     InvalidTransition,
     SpawnDepthExceeded,
     SpawnFailed,
@@ -76,12 +77,14 @@ class Dispatch:
         parent: TaskRecord | None = None,
         session: OperatorSession | None = None,
     ) -> TaskRecord:
-        """Create a pending task; raises SpawnDepthExceeded, EngineClosed."""
+        """Create a pending task; raises SpawnDepthExceeded, EngineClosed, FlowError of kind LimitError."""
         if self.closed:
             raise EngineClosed
         depth = parent.depth + 1 if parent else 0
         if depth >= self.settings.max_spawn_depth:
             raise SpawnDepthExceeded(depth, self.settings.max_spawn_depth)
+        if run is not None and run.counts["tasks"] >= (most := run.program.limits.max_steps):
+            raise FlowError("LimitError", f"the run has as many tasks as max_steps allows ({most:,})", op="max_steps")
         now = self.clock.time()
         task_id = TaskId(new_id("T-", self.rng.getrandbits))
         task = TaskRecord(task_id, run, agent, input, address, depth, now, now, parent, session)
@@ -322,7 +325,7 @@ class Dispatch:
         return True
 
     async def _store_outputs(self, attempt: Attempt) -> None:
-        """Keep what the worker said, and let go of the context: nothing may refer to the attempt in a circle any more."""
+        """Keep what the worker said, and let go of the context: nothing may refer to the attempt in a circle."""
         task, context = attempt.task, attempt.context
         attempt.context = attempt.worker = attempt.timer = None
         run_id = task.run.id if task.run else ""

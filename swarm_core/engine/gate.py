@@ -28,9 +28,10 @@ MAX_CHAIN = 16
 def steady_clock(clock: Clock) -> Callable[[], float]:
     """Return a source of Unix seconds that starts at the clock's time and goes on by its monotonic time.
 
-    No jump of the wall clock ends a token early or brings an expired one back.
+    No jump of the wall clock ends a token early or brings an expired one back. A clock that stands before 1970 counts
+    as 1970: tokens have no time before that.
     """
-    offset = clock.time() - clock.monotonic()
+    offset = max(0.0, clock.time()) - clock.monotonic()
     return lambda: offset + clock.monotonic()
 
 

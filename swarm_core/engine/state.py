@@ -27,8 +27,8 @@ class Attempt:
     """One attempt while it lives.
 
     `concluded` turns true when the worker is gone, or was given up; `outcome` is then what came of it, or the seconds
-    until the next attempt. `waiter` belongs to whoever waits for that. `stopped_by` says why the worker was told to end:
-    cancel, verdict or timeout.
+    until the next attempt. `waiter` belongs to whoever waits for that. `stopped_by` says why the worker was told to
+    end: cancel, verdict or timeout.
     """
 
     task: TaskRecord

@@ -65,8 +65,8 @@ class CompiledFlow:
         the step's place in the evaluation, the same in every evaluation that comes by it: `/2/body@3/0` (child 2 of the
         root, iteration 3, child 0), with `/then`, `/else`, `/lane@<k>` and `/catch` likewise, `/` for the root. An
         exception of dispatch fails the step as DispatcherError, with the exception as its cause; cancellation is passed
-        on, never caught. `externs` maps names to plain pure functions of the arguments. `plain_answers` promises that what is
-        answered is plain JSON already (see `json_copy`), and saves a look at it.
+        on, never caught. `externs` maps names to plain pure functions of the arguments. `plain_answers` promises that
+        what is answered is plain JSON already (see `json_copy`), and saves a look at it.
 
         Raises: FlowError with `kind`, `at` (place in the document) and `address` of the innermost node that failed.
         """

@@ -11,8 +11,7 @@ from math import isfinite
 from typing import Any
 
 from swarm_core.errors import FlowError
-from swarm_core.model.plain import plain_json
-from swarm_core.model.value import MAX_DEPTH, NotJson
+from swarm_core.model.value import MAX_DEPTH, NotJson, json_copy
 
 _LEAST, _BEYOND = -(2**63), 2**64
 _WORTH_KEEPING = 1_024
@@ -41,7 +40,7 @@ class Sizes:
         self.kept = 0
 
     def admit(self, value: Any) -> Any:
-        """Return a value from outside as plain JSON, itself where it is so already (see `plain_json`).
+        """Return a value from outside as plain JSON, itself where it is so already (see `json_copy`).
 
         Raises: NotJson.
         """
@@ -50,10 +49,10 @@ class Sizes:
             try:
                 self._measured(value, 0)
             except _NotPlain:
-                value = plain_json(value)
+                value = json_copy(value)
                 self._measured(value, 0)
             return value
-        return plain_json(value)
+        return json_copy(value)
 
     def check(self, value: Any, limit: int, name: str) -> int:
         """Return the size of a plain JSON value.

@@ -1,0 +1,1 @@
+"""Values: what crosses from room to room, frozen and JSON-shaped."""

@@ -34,8 +34,9 @@ NO_OPERATOR = OperatorInfo()
 class Call:
     """One attempt at a task.
 
-    `input` is the typed value of the step's `in` and is read-only: whoever wants to change it makes a copy. `meta` is what
-    layers tell each other and the worker. A layer that wants something else done passes on `attrs.evolve(call, ...)`.
+    `input` is the typed value of the step's `in` and is read-only: whoever wants to change it makes a copy. `meta` is
+    what layers tell each other and the worker. A layer that wants something else done passes on `attrs.evolve(call,
+    ...)`.
     """
 
     run_id: str | None

@@ -24,7 +24,7 @@ EVENT_KINDS: Mapping[str, str] = {
     "senior_answered": "a senior answered; answer",
     "run_started": "a run began; blueprint",
     "run_ended": "a run ended, always its last event; status, error",
-    "task_attempt_failed": "an attempt ended without a result; error, cause, and `retry_in` seconds when another one follows",
+    "task_attempt_failed": "an attempt ended without a result; error, cause, `retry_in` seconds when another follows",
     "worker_abandoned": "a worker did not end within the grace it was given; agent",
     "late_result_ignored": "a result came after its attempt had ended; agent",
     "gap": "a subscriber fell behind: the events from `first` to `last` are only in the log",

@@ -8,8 +8,7 @@ from typing import Any
 from swarm_core.errors import did_you_mean
 from swarm_core.model.nodes import MAX_LOOP, Holds, Join, Path
 from swarm_core.model.path import BadPath, parse_path
-from swarm_core.model.plain import plain_json
-from swarm_core.model.value import NotJson
+from swarm_core.model.value import NotJson, json_copy
 
 _JOINS = tuple(str(join) for join in Join)
 
@@ -74,7 +73,7 @@ def read_path(value: Any) -> Path:
 def read_json(value: Any) -> Any:
     """Return a copy of a JSON value."""
     try:
-        return plain_json(value, fresh=True)
+        return json_copy(value)
     except NotJson as error:
         raise Unfit("too_deep" if "nested" in str(error) else "bad_value", str(error)) from None
 

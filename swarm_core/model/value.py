@@ -9,6 +9,7 @@ MAX_DEPTH = 200
 
 _LEAST, _BEYOND = -(2**63), 2**64
 _KINDS: tuple[Any, ...] = (str, int, float, dict, list, tuple)
+_UNBOUNDED = 2**62
 _EASY = frozenset({bool, type(None)})
 
 
@@ -16,15 +17,16 @@ class NotJson(ValueError):
     """A value is no JSON, is nested too deeply, or is too large; the text says where and why."""
 
 
-def json_copy(value: Any, *, max_bytes: int) -> Any:
+def json_copy(value: Any, *, max_bytes: int | None = None) -> Any:
     """Return a copy of a JSON value that shares no container with it.
 
-    Tuples become lists, integers outside [-2^63, 2^64) binary64 floats, subclasses of JSON's types (StrEnum, defaultdict)
-    those types. Structure that is shared inside the value stays shared in the copy, so the cost grows with what there is,
-    not with what would be printed. Sizes are estimates: the characters of strings and 8 for everything else.
+    Tuples become lists, integers outside [-2^63, 2^64) binary64 floats, subclasses of JSON's types (StrEnum,
+    defaultdict) those types. Structure that is shared inside the value stays shared in the copy, so the cost grows with
+    what there is, not with what would be printed. Sizes are estimates: the characters of strings and 8 for everything
+    else.
     Raises: NotJson.
     """
-    return _Copier(max_bytes).copy(value, 0)
+    return _Copier(max_bytes if max_bytes is not None else _UNBOUNDED).copy(value, 0)
 
 
 class _Copier:
@@ -37,7 +39,7 @@ class _Copier:
         self.seen: dict[int, Any] = {}
         self.alive: list[Any] = []  # stand-ins made on the way: their ids must not be used twice
 
-    def copy(self, value: Any, depth: int) -> Any:
+    def copy(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one way out for each kind of JSON value
         kind = type(value)
         if kind is dict:
             return self._dict(value, depth)

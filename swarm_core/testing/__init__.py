@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from swarm_core.testing.checks import ContractBroken as ContractBroken
@@ -23,31 +24,20 @@ if TYPE_CHECKING:
     from swarm_core.testing.simulation import simulate as simulate
     from swarm_core.testing.workers import processes as processes
 
-_ROOM = {
-    "ContractBroken": "checks",
-    "FakeScript": "fakes",
-    "FakeSpawner": "fakes",
-    "RecordingContext": "recording",
-    "SimulatedClock": "simulation",
-    "SimulationLoop": "simulation",
-    "SimulationStuck": "simulation",
-    "check_layer": "checks",
-    "check_output_store": "checks",
-    "check_plugin": "checks",
-    "check_reader": "checks",
-    "check_resolver": "checks",
-    "check_spawner": "checks",
-    "make_call": "recording",
-    "processes": "workers",
-    "simulate": "simulation",
+_HOMES = {
+    "checks": (
+        "ContractBroken",
+        "check_layer",
+        "check_output_store",
+        "check_plugin",
+        "check_reader",
+        "check_resolver",
+        "check_spawner",
+    ),
+    "fakes": ("FakeScript", "FakeSpawner"),
+    "recording": ("RecordingContext", "make_call"),
+    "simulation": ("SimulatedClock", "SimulationLoop", "SimulationStuck", "simulate"),
+    "workers": ("processes",),
 }
 
-
-def __dir__() -> list[str]:
-    return sorted(_ROOM)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOM:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, globals(), _HOMES)

@@ -40,8 +40,8 @@ class TestCheck:
         found = {(problem["code"], problem.get("line")) for problem in ended.json["problems"]}
         wanted = {
             ("schema_version", 2), ("unknown_node_kind", 6), ("unresolved_ref", 8), ("bad_path", 9),
-            ("out_of_range", 14), ("unknown_field", 15), ("unknown_kind", 17), ("duplicate_agent", 18), ("bad_name", 19),
-            ("invalid_spec", 19), ("bad_duration", 22), ("unknown_layer", 23), ("bad_value", 24),
+            ("out_of_range", 14), ("unknown_field", 15), ("unknown_kind", 17), ("duplicate_agent", 18),
+            ("bad_name", 19), ("invalid_spec", 19), ("bad_duration", 22), ("unknown_layer", 23), ("bad_value", 24),
         }  # fmt: skip
         assert 3 == ended.code
         assert wanted <= found

@@ -21,7 +21,7 @@ PLUGIN = "swarm_plugin_"
 
 # Each floor's rooms; a room is a set of modules that may know each other. Rooms of one floor are blind to each other.
 FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
-    (frozenset({"model", "errors"}),),
+    (frozenset({"model", "errors", "lazy"}),),
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
     (frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources", "known"}),),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),

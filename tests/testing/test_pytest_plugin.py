@@ -36,7 +36,7 @@ class TestCost:
     def test_loading_the_plugin_imports_no_room_of_the_core(self):
         ours = [name for name in modules_of("swarm_core.testing.pytest_plugin", "pytest") if name.startswith("swarm")]
 
-        assert ours == ["swarm_core", "swarm_core.testing", "swarm_core.testing.pytest_plugin"]
+        assert ours == ["swarm_core", "swarm_core.lazy", "swarm_core.testing", "swarm_core.testing.pytest_plugin"]
 
     def test_loading_the_plugin_imports_no_library(self):
         loaded = {name.partition(".")[0] for name in modules_of("swarm_core.testing.pytest_plugin", "pytest")}

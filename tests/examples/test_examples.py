@@ -1,0 +1,93 @@
+"""Every example ends as its README says."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+REVIEW = EXAMPLES / "code_review" / "code_review.yaml"
+
+
+def swarm(*args, cwd):
+    """Run `swarm` with the folder of this interpreter's programs, where ruff is, on the PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "swarm_core", *map(str, args)]
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def result_of(*args, cwd):
+    done = swarm("run", *args, "--quiet", cwd=cwd)
+    assert 0 == done.returncode, done.stderr
+    return json.loads(done.stdout)
+
+
+class TestSamples:
+    def test_01_computes_and_branches_without_agents(self, tmp_path):
+        sample = EXAMPLES / "samples" / "01-pure-ctx-eval.yaml"
+
+        inside, outside = result_of(sample, cwd=tmp_path), result_of(sample, "--set", "score=9", cwd=tmp_path)
+
+        assert (7.0, "in-range") == (inside["total"], inside["grade"])
+        assert "out-of-range" == outside["grade"]
+
+    def test_02_loops_until_its_gate_passes(self, tmp_path):
+        ended = result_of(EXAMPLES / "samples" / "02-verdict-loop.yaml", cwd=tmp_path)
+
+        assert (2, "PASS", {"committed": True}) == (ended["n"], ended["verdict"], ended["result"])
+
+    def test_03_lets_a_second_agent_override_the_verdict(self, tmp_path):
+        ended = result_of(EXAMPLES / "samples" / "03-fn-override.yaml", cwd=tmp_path)
+
+        assert ("ALLOW", True) == (ended["verdict"], ended["applied"])
+
+
+class TestCodeReview:
+    @pytest.fixture
+    def tree(self, tmp_path):
+        """A small tree: one clean file, one that a machine can repair."""
+        folder = tmp_path / "tree"
+        folder.mkdir()
+        (folder / "clean.py").write_text('"""Nothing to say."""\n')
+        (folder / "untidy.py").write_text("import sys\nimport os\nprint(os.name, sys.path)\n")
+        return folder
+
+    def review(self, tree, tmp_path):
+        ended = result_of(REVIEW, "--set", f"path={tree}", "--set", "work_dir=out", cwd=tmp_path)
+        return ended, (tmp_path / ended["report"]).read_text()
+
+    def test_files_are_repaired_in_a_copy_and_reported(self, tree, tmp_path):
+        before = (tree / "untidy.py").read_text()
+
+        ended, report = self.review(tree, tmp_path)
+
+        assert "passed" == ended["outcome"]
+        assert {"files": 2, "passed": 2, "repaired": 1, "blocked": 0, "advice": 0} == ended["review"]
+        assert "| untidy.py | PASS | 2 | 0 |" in report
+        assert before == (tree / "untidy.py").read_text()
+
+    def test_a_file_that_no_machine_can_repair_escalates(self, tree, tmp_path):
+        (tree / "broken.py").write_text("def f(:\n")
+
+        ended, report = self.review(tree, tmp_path)
+
+        assert ("escalated", 1) == (ended["outcome"], ended["review"]["blocked"])
+        assert "| broken.py | BLOCKED |" in report
+
+    def test_a_worker_that_dies_costs_its_own_file_only(self, tree, tmp_path):
+        (tree / "--odd.py").write_text('"""A name that a program would take for an option."""\n')
+
+        ended, _ = self.review(tree, tmp_path)
+
+        assert 3 == ended["review"]["files"]
+        assert 2 <= ended["review"]["passed"]
+
+    def test_the_bound_of_dispatches_is_told_before_the_run(self, tmp_path):
+        told = swarm("explain", REVIEW, "--json", cwd=tmp_path)
+
+        assert "per item of $.files" in json.loads(told.stdout)["bound"]
