@@ -7,6 +7,7 @@
 VENV        ?= .venv
 BIN         := $(VENV)/bin
 DEMO        ?= $(BIN)/swarm run examples/code_review/code_review.yaml
+REPORT      ?= build/code_review/report.md
 PYTEST_ARGS ?= -n 2
 BENCH_ARGS  ?=
 # INSTALLER=pip skips uv, which is only there to be fast.
@@ -22,8 +23,11 @@ help:  ## Say what can be made (the default)
 	@echo
 	@echo "  Variables: VENV=$(VENV)  PYTHON=$(PYTHON)  INSTALLER=$(INSTALLER)  PYTEST_ARGS='$(PYTEST_ARGS)'  BENCH_ARGS='$(BENCH_ARGS)'"
 
-demo: $(VENV)/.demo  ## Set up and run the example: several workers review a piece of code
+demo: $(VENV)/.demo  ## Set up and run the main job: several kinds of workers review a source tree
 	PATH="$(abspath $(BIN)):$$PATH" $(DEMO)
+	@echo
+	@echo "Report: $(REPORT)"
+	@sed -n '/^|/p; /^## Files/q' $(REPORT)
 
 test: lint docs  ## Run all that CI runs: lint, docs, the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
