@@ -84,7 +84,7 @@ async def _run(
 
 def _doubt_clock(now: float) -> None:
     if not 0 <= now < _YEAR_2100:
-        outcome.warn(f"the clock of this machine says {now:.0f} s after 1970, which is not before 2100: set it")
+        outcome.warn(f"this machine says it is {now:.0f} s after 1970, which is not before 2100: set its clock")
 
 
 async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:
