@@ -10,6 +10,7 @@ from attrs import frozen
 
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import OutputEvent, OutputRecord
+from swarm_core.model.shown import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,8 @@ class Source:
     `positions` maps a place (`$.agents[0].kind`) to its line and column, both from 1. `base` is the folder that file
     references are relative to.
     """
+
+    __repr__ = shown
 
     value: Any
     name: str

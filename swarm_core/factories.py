@@ -12,6 +12,7 @@ from attrs import field, frozen
 from swarm_core.contracts import AgentResolver, BlueprintReader, Clock, Processes, Spawner, SpawnerLayer
 from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint, LayerUse
 from swarm_core.model.problem import Problem
+from swarm_core.model.shown import shown
 from swarm_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Function:
     A plain callable runs in a thread; when `inline` it runs on the event loop, which it must not hold up.
     """
 
+    __repr__ = shown
+
     name: str
     call: Callable[..., Any]
     pure: bool = False
@@ -49,6 +52,8 @@ class Environment:
     `services` holds what plugins' lifespans put there, by type. `directory` is the folder of the Blueprint's file, None
     when it came as data.
     """
+
+    __repr__ = shown
 
     blueprint: Blueprint
     settings: Settings
@@ -69,6 +74,8 @@ class SpawnerFactory:
     Raises in `build`: ValueError, reported as `invalid_spec` at the agent's place.
     """
 
+    __repr__ = shown
+
     kind: str
     build: Callable[[AgentDef, Any, AgentHint, Environment], Spawner]
     spec: type | None = None
@@ -84,6 +91,8 @@ class LayerFactory:
     checked against; without a model the layer takes none.
     """
 
+    __repr__ = shown
+
     key: str
     stage: Stage
     build: Callable[[Any, Environment], SpawnerLayer]
@@ -95,6 +104,8 @@ class LayerFactory:
 class LayerSet:
     """A named list of layers for a team."""
 
+    __repr__ = shown
+
     name: str
     use: tuple[LayerUse, ...]
     summary: str = ""
@@ -103,6 +114,8 @@ class LayerSet:
 @frozen(eq=False)
 class StoreFactory:
     """Provides a store for a role (`output`), chosen by the scheme of a URL such as `memory://`."""
+
+    __repr__ = shown
 
     role: str
     scheme: str
@@ -114,6 +127,8 @@ class StoreFactory:
 class ResolverFactory:
     """Provides a resolver for the `resolver` layer."""
 
+    __repr__ = shown
+
     name: str
     build: Callable[[Environment], AgentResolver]
     summary: str = ""
@@ -122,6 +137,8 @@ class ResolverFactory:
 @frozen(eq=False)
 class ReaderFactory:
     """Provides a reader of Blueprint sources for some file suffixes (`.json`)."""
+
+    __repr__ = shown
 
     name: str
     suffixes: tuple[str, ...]
@@ -138,6 +155,8 @@ class DirectiveFactory:
     `siblings` tells whether other keys may stand beside it.
     """
 
+    __repr__ = shown
+
     name: str
     expand: Callable[[Any, Mapping[str, Any], Callable[[str], bytes]], Any]
     siblings: bool = False
@@ -153,6 +172,8 @@ class Catalog:
     `lua (swarm-plugin-lua 0.1.0)`. `absent` tells, keyed alike, why a refused or disabled plugin does not provide what
     it is known for. `checks` are the plugins' own Blueprint checks, in admission order.
     """
+
+    __repr__ = shown
 
     spawners: Mapping[str, SpawnerFactory] = field(factory=dict)
     layers: Mapping[str, LayerFactory] = field(factory=dict)

@@ -15,6 +15,7 @@ from attrs import evolve, field, fields, frozen
 
 from swarm_core.errors import DocumentError, SettingsError
 from swarm_core.model.duration import parse_duration, parse_size
+from swarm_core.model.shown import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,8 @@ def _setting(default: float, parse: Callable[[Any], float], summary: str) -> Any
 class EngineSettings:
     """Limits and times of the engine; durations are seconds."""
 
+    __repr__ = shown
+
     max_spawn_depth: int = _setting(4, parse_count, "how deep tasks may start tasks: 4 allows depths 0 to 3")
     worker_token_ttl: float = _setting(1800.0, parse_duration, "the longest life of a worker's token")
     session_ttl: float = _setting(7 * 86400.0, parse_duration, "the life of an operator's session")
@@ -68,6 +71,8 @@ class PluginSettings:
     `disable` has plugin names or names of distributions; `disable_all` leaves only what the core brings itself.
     """
 
+    __repr__ = shown
+
     disable: tuple[str, ...] = ()
     require: tuple[str, ...] = ()
     disable_all: bool = False
@@ -81,6 +86,8 @@ class Settings:
     layers. `origins` maps each key that was set (`engine.max_lanes`) to where its value came from: a file, a variable,
     or `flag`; what is not in it has its default.
     """
+
+    __repr__ = shown
 
     engine: EngineSettings = field(factory=EngineSettings)
     plugins: PluginSettings = field(factory=PluginSettings)

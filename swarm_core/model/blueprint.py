@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from swarm_core.model.nodes import Node
 from swarm_core.model.operator import OperatorKind
+from swarm_core.model.shown import shown
 
 SCHEMA_VERSION = "0.1.0"
 
@@ -18,6 +19,8 @@ RETRY_CAUSES = ("failed", "timeout", "refused", "blocked", "no_final")
 @frozen(kw_only=True)
 class AgentProfile:
     """What an agent is told and given."""
+
+    __repr__ = shown
 
     system_prompt: str = ""
     model: str | None = None
@@ -32,6 +35,8 @@ class AgentProfile:
 class AgentMeta:
     """What people say about an agent or an operator."""
 
+    __repr__ = shown
+
     description: str | None = None
     version: str | None = None
     tags: tuple[str, ...] = ()
@@ -40,6 +45,8 @@ class AgentMeta:
 @frozen(kw_only=True)
 class AgentDef:
     """A name that steps refer to, and the kind of worker that stands behind it."""
+
+    __repr__ = shown
 
     name: str
     kind: str
@@ -51,6 +58,8 @@ class AgentDef:
 @frozen(kw_only=True)
 class OperatorDef:
     """A seat that agents of kind `operator` refer to."""
+
+    __repr__ = shown
 
     name: str
     display_name: str | None = None
@@ -64,12 +73,16 @@ class OperatorDef:
 class InlineOrigin:
     """The Blueprint was passed as data."""
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "inline"
 
 
 @frozen(kw_only=True)
 class FileOrigin:
     """The Blueprint was read from a file."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "file"
     path: str
@@ -78,6 +91,8 @@ class FileOrigin:
 @frozen(kw_only=True)
 class AlgoOrigin:
     """The Blueprint was made by a program."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "algo"
     session_id: str
@@ -89,6 +104,8 @@ BlueprintOrigin = InlineOrigin | FileOrigin | AlgoOrigin
 @frozen(kw_only=True)
 class BlueprintMetadata:
     """What people and stores say about a Blueprint."""
+
+    __repr__ = shown
 
     description: str | None = None
     origin: BlueprintOrigin = field(factory=InlineOrigin)
@@ -106,6 +123,8 @@ class RetryHint:
     random part (full jitter). `on` holds causes out of RETRY_CAUSES.
     """
 
+    __repr__ = shown
+
     max_attempts: int = 3
     backoff: str | float = "1s"
     max_backoff: str | float = "60s"
@@ -118,6 +137,8 @@ class AgentHint:
 
     Durations are numbers of seconds or texts such as `90s`, `5m`, `2h`, `500ms`.
     """
+
+    __repr__ = shown
 
     timeout: str | float | None = None
     retry: RetryHint | None = None
@@ -133,6 +154,8 @@ class CompilerHints:
     `global` is a reserved word of Python, so the field is `global_`; the document says `global`.
     """
 
+    __repr__ = shown
+
     per_agent: Mapping[str, AgentHint] = field(factory=dict)
     global_: AgentHint | None = None
 
@@ -140,6 +163,8 @@ class CompilerHints:
 @frozen(kw_only=True)
 class CompilerStrategy:
     """Which doubts refuse a Blueprint: unknown refs, unknown kinds, unknown layers."""
+
+    __repr__ = shown
 
     strict_refs: bool = True
     strict_kind: bool = True
@@ -150,6 +175,8 @@ class CompilerStrategy:
 class LayerUse:
     """A layer asked for by key, with its options; in a document `"key"` or `{"key": options}`."""
 
+    __repr__ = shown
+
     key: str
     options: Any = None
 
@@ -158,12 +185,16 @@ class LayerUse:
 class SpawnerHints:
     """The layers that a Blueprint asks for."""
 
+    __repr__ = shown
+
     layers: tuple[LayerUse, ...] = ()
 
 
 @frozen(kw_only=True)
 class Blueprint:
     """A whole program: the flow and everything needed to run it."""
+
+    __repr__ = shown
 
     id: str
     flow: Node

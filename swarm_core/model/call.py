@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from swarm_core.model.operator import OperatorKind
+from swarm_core.model.shown import shown
 
 if TYPE_CHECKING:
     from swarm_core.contracts import AttemptContext, Operator, SeniorBridge, SpawnHook
@@ -19,6 +20,8 @@ EMPTY: Mapping[str, Any] = {}
 @frozen(kw_only=True)
 class OperatorInfo:
     """The operator's faces for one attempt, resolved at dispatch; None where the session has none."""
+
+    __repr__ = shown
 
     kind: OperatorKind = OperatorKind.AUTOMATE
     id: str = "default-automate"
@@ -38,6 +41,8 @@ class Call:
     what layers tell each other and the worker. A layer that wants something else done passes on `attrs.evolve(call,
     ...)`.
     """
+
+    __repr__ = shown
 
     run_id: str | None
     task_id: str
@@ -63,6 +68,8 @@ class Call:
 @frozen
 class Result:
     """The end of one attempt: a JSON value, whether the worker calls it a success, and facts such as usage."""
+
+    __repr__ = shown
 
     value: Any
     ok: bool = True

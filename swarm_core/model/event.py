@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
+from swarm_core.model.shown import shown
+
 # The seeds' 13 kinds, then ours. A plugin publishes kinds of its own; it cannot publish one of these.
 EVENT_KINDS: Mapping[str, str] = {
     "session_attached": "a session began; session_id, role",
@@ -38,6 +40,8 @@ class Event:
     `seq` counts from 1 within the run (within the engine for session events, whose `run_id` is None); `time` is Unix
     seconds. `data` belongs to the event and is read-only.
     """
+
+    __repr__ = shown
 
     kind: str
     run_id: str | None

@@ -22,6 +22,8 @@ from typing import Any, ClassVar, Literal
 
 from attrs import NOTHING, field, fields, frozen
 
+from swarm_core.model.shown import shown
+
 MAX_LOOP = 2**32 - 1
 
 
@@ -58,6 +60,8 @@ class Form:
     to what the field holds there. `nullable` says that null in the document means absent.
     """
 
+    __repr__ = shown
+
     holds: Holds
     json: str | None = None
     older: Mapping[str, Holds] = field(factory=dict)
@@ -68,6 +72,8 @@ class Form:
 @frozen(kw_only=True)
 class FieldShape:
     """One field of one tag, resolved: `names` maps each name it may have to what it holds; the first is the newest."""
+
+    __repr__ = shown
 
     attribute: str
     names: Mapping[str, Holds]
@@ -96,6 +102,8 @@ _STRING = _form(Holds.STRING)
 class Path:
     """Reads the ctx at a path."""
 
+    __repr__ = shown
+
     op: ClassVar[str] = "path"
     at: str = field(metadata=_form(Holds.PATH_TEXT))
 
@@ -104,6 +112,8 @@ class Path:
 class Lit:
     """A JSON value that is never interpreted; it belongs to the document and must not be changed."""
 
+    __repr__ = shown
+
     op: ClassVar[str] = "lit"
     value: Any = field(metadata=_form(Holds.JSON))
 
@@ -111,6 +121,8 @@ class Lit:
 @frozen(kw_only=True)
 class Compare:
     """Compares two values: equality for all, order for two numbers or two strings."""
+
+    __repr__ = shown
 
     op: Literal["eq", "ne", "lt", "gt", "lte", "gte"]
     lhs: Expr = field(metadata=_EXPR)
@@ -121,6 +133,8 @@ class Compare:
 class Not:
     """The opposite of a value's truthiness."""
 
+    __repr__ = shown
+
     op: ClassVar[str] = "not"
     arg: Expr = field(metadata=_form(Holds.EXPR, older={"operand": Holds.EXPR}))
 
@@ -128,6 +142,8 @@ class Not:
 @frozen(kw_only=True)
 class Logic:
     """Short-circuit `and` or `or` of any number of values."""
+
+    __repr__ = shown
 
     op: Literal["and", "or"]
     args: tuple[Expr, ...] = field(metadata=_form(Holds.EXPRS, older={"operands": Holds.EXPRS}))
@@ -137,6 +153,8 @@ class Logic:
 class Exists:
     """Whether a value is there and not null."""
 
+    __repr__ = shown
+
     op: ClassVar[str] = "exists"
     arg: Expr = field(metadata=_form(Holds.EXPR, older={"at": Holds.PATH}))
 
@@ -144,6 +162,8 @@ class Exists:
 @frozen(kw_only=True)
 class Arith:
     """Binary64 arithmetic on two numbers."""
+
+    __repr__ = shown
 
     op: Literal["add", "sub", "mul", "div", "mod"]
     lhs: Expr = field(metadata=_EXPR)
@@ -154,6 +174,8 @@ class Arith:
 class Len:
     """The number of elements, keys or code points."""
 
+    __repr__ = shown
+
     op: ClassVar[str] = "len"
     arg: Expr = field(metadata=_form(Holds.EXPR, older={"of": Holds.EXPR}))
 
@@ -161,6 +183,8 @@ class Len:
 @frozen(kw_only=True)
 class In:
     """Whether an array has an element."""
+
+    __repr__ = shown
 
     op: ClassVar[str] = "in"
     needle: Expr = field(metadata=_EXPR)
@@ -170,6 +194,8 @@ class In:
 @frozen(kw_only=True)
 class CallExtern:
     """The value of a registered pure function of the evaluated arguments."""
+
+    __repr__ = shown
 
     op: ClassVar[str] = "call_extern"
     ref: str = field(metadata=_STRING)
@@ -186,6 +212,8 @@ Expr = Path | Lit | Compare | Not | Logic | Exists | Arith | Len | In | CallExte
 class Step:
     """Dispatches the value of `in_` to `ref` and writes the answer at `out`."""
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "step"
     ref: str = field(metadata=_STRING)
     in_: Expr = field(metadata=_form(Holds.EXPR, json="in"))
@@ -196,6 +224,8 @@ class Step:
 class Seq:
     """Runs its children in order and stops at the first error."""
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "seq"
     children: tuple[Node, ...] = field(metadata=_form(Holds.NODES))
 
@@ -203,6 +233,8 @@ class Seq:
 @frozen(kw_only=True)
 class Branch:
     """Runs one of two nodes; `cond` must be a real boolean."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "branch"
     cond: Expr = field(metadata=_EXPR)
@@ -217,6 +249,8 @@ class Fanout:
     `max_concurrency` None means: all lanes at once.
     """
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "fanout"
     items: Expr = field(metadata=_EXPR)
     bind: Expr = field(metadata=_EXPR)
@@ -230,6 +264,8 @@ class Fanout:
 class Loop:
     """Runs the body while `cond` holds, `max` times at most, counting at `counter`."""
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "loop"
     counter: Expr = field(metadata=_EXPR)
     cond: Expr = field(metadata=_EXPR)
@@ -241,6 +277,8 @@ class Loop:
 class Try:
     """Runs the body; on an error restores the ctx, writes the error's text at `err_at` where given, runs `catch`."""
 
+    __repr__ = shown
+
     kind: ClassVar[str] = "try"
     body: Node = field(metadata=_NODE)
     catch: Node = field(metadata=_NODE)
@@ -250,6 +288,8 @@ class Try:
 @frozen(kw_only=True)
 class Let:
     """Writes a value at a path; `at` is something else than a Path only where an older `assign` said so."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "let"
     at: Expr = field(metadata=_form(Holds.PATH, under={"assign": Holds.EXPR}))

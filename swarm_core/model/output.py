@@ -6,10 +6,14 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
+from swarm_core.model.shown import shown
+
 
 @frozen
 class Inline:
     """Content carried in place."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "inline"
     value: Any
@@ -18,6 +22,8 @@ class Inline:
 @frozen
 class FileRef:
     """Content that stands in a file."""
+
+    __repr__ = shown
 
     kind: ClassVar[str] = "file_ref"
     path: str
@@ -32,6 +38,8 @@ ContentRef = Inline | FileRef
 class Progress:
     """How far the worker is."""
 
+    __repr__ = shown
+
     type: ClassVar[str] = "progress"
     stage: str
     note: str | None = None
@@ -41,6 +49,8 @@ class Progress:
 class Partial:
     """A piece of the answer, streamed."""
 
+    __repr__ = shown
+
     type: ClassVar[str] = "partial"
     chunk: str
 
@@ -48,6 +58,8 @@ class Partial:
 @frozen
 class Artifact:
     """A named by-product."""
+
+    __repr__ = shown
 
     type: ClassVar[str] = "artifact"
     name: str
@@ -57,6 +69,8 @@ class Artifact:
 @frozen
 class Final:
     """An answer; the last one of an attempt counts. `by` names the layer that put it in place of the worker's."""
+
+    __repr__ = shown
 
     type: ClassVar[str] = "final"
     content: ContentRef
@@ -70,6 +84,8 @@ OutputEvent = Progress | Partial | Artifact | Final
 @frozen(kw_only=True)
 class OutputRecord:
     """One output as an OutputStore keeps it."""
+
+    __repr__ = shown
 
     id: str
     run_id: str

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from swarm_core.model.shown import shown
+
 
 @frozen(kw_only=True)
 class Retry:
     """How often and for which causes an attempt is made again; waits are seconds."""
+
+    __repr__ = shown
 
     max_attempts: int
     backoff: float
@@ -18,6 +22,8 @@ class Retry:
 @frozen(kw_only=True)
 class AgentPolicy:
     """The resolved hints of one agent; None means no limit and no retry."""
+
+    __repr__ = shown
 
     timeout: float | None = None
     retry: Retry | None = None

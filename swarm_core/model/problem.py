@@ -7,6 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
+from swarm_core.model.shown import shown
+
 
 class Severity(StrEnum):
     """How bad a problem is: errors refuse the document, warnings and notes do not."""
@@ -23,6 +25,8 @@ class Problem:
     `path` is a JSONPath-like place (`$.agents[2].kind`); `line` and `column` count from 1 and are None where the source
     has none (a document passed as data).
     """
+
+    __repr__ = shown
 
     code: str
     message: str

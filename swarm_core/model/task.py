@@ -8,6 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from swarm_core.model.ids import ResumeKey, RunId, TaskId
+from swarm_core.model.shown import shown
 
 
 class TaskStatus(StrEnum):
@@ -37,6 +38,8 @@ class RunStatus(StrEnum):
 class TaskSpec:
     """Which agent a task is for and what it is given: text, or any JSON value."""
 
+    __repr__ = shown
+
     agent: str
     initial_directive: Any
 
@@ -44,6 +47,8 @@ class TaskSpec:
 @frozen(kw_only=True)
 class TaskState:
     """A snapshot of one task."""
+
+    __repr__ = shown
 
     id: TaskId
     run_id: RunId | None
@@ -64,6 +69,8 @@ class TaskState:
 class Pass:
     """The attempt ended well."""
 
+    __repr__ = shown
+
     value: Any
 
 
@@ -71,12 +78,16 @@ class Pass:
 class Blocked:
     """The attempt ended, and its worker says that it failed."""
 
+    __repr__ = shown
+
     value: Any
 
 
 @frozen
 class Cancelled:
     """The task was cancelled."""
+
+    __repr__ = shown
 
 
 DispatchOutcome = Pass | Blocked | Cancelled
