@@ -63,7 +63,9 @@ def write(folder):
 class Flow:
     """Nodes and expressions by name."""
 
-    nothing = {"kind": "seq", "children": []}
+    @property
+    def nothing(self):
+        return {"kind": "seq", "children": []}
 
     @staticmethod
     def path(at):

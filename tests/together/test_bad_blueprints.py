@@ -27,10 +27,8 @@ def agents(*names):
 
 
 def looping(most):
-    return (
-        '{"id": "x", "flow": {"kind": "loop", "counter": {"op": "path", "at": "$.n"}, "cond": {"op": "lit", "value": 1},'
-        f' "body": {{"kind": "seq", "children": []}}, "max": {most}}}}}'
-    )
+    counted = '"counter": {"op": "path", "at": "$.n"}, "cond": {"op": "lit", "value": 1}'
+    return f'{{"id": "x", "flow": {{"kind": "loop", {counted}, "body": {{"kind": "seq", "children": []}}, "max": {most}}}}}'
 
 
 def stepping(ref):
@@ -96,8 +94,8 @@ WRONG = [
                  id="bp27-planned"),
     pytest.param("a.json", json.dumps({"id": "x", "flow": {"kind": "seq", "children": [
         {"kind": "seq", "children": []}] * 10_000}}), "too_many_nodes", "10,000", id="bp29-nodes"),
-    pytest.param("a.json", '{"id": "x", "flow": ' + '{"kind": "seq", "children": [' * 201 + "]}" * 201 + "}", "too_deep",
-                 "at most 200 levels", id="bp29-nesting"),
+    pytest.param("a.json", '{"id": "x", "flow": ' + '{"kind": "seq", "children": [' * 201 + "]}" * 201 + "}",
+                 "too_deep", "at most 200 levels", id="bp29-nesting"),
     pytest.param("a.json", looping(-1), "out_of_range", "4294967295", id="bp31-negative"),
     pytest.param("a.json", looping(2**40), "out_of_range", "4294967295", id="bp31-huge"),
     pytest.param("a.json", looping(1.5), "wrong_type", "got the number 1.5", id="bp31-fraction"),
@@ -123,7 +121,8 @@ class TestRefused:
         assert [name] == [path.name for path in folder.iterdir()]
 
     @pytest.mark.parametrize(
-        ("name", "text", "code", "told"), [case for case in WRONG if case.id in ("bp2-json", "bp8", "bp20", "bp27-near")]
+        ("name", "text", "code", "told"),
+        [case for case in WRONG if case.id in ("bp2-json", "bp8", "bp20", "bp27-near")],
     )
     def test_run_refuses_what_check_refuses_and_prints_no_result(self, cli, write, name, text, code, told):
         ended = cli("run", write(name, text))
@@ -149,7 +148,10 @@ class TestRefused:
     @pytest.mark.parametrize("text", ["[" * 200_000, BOMB, "[" * 100_000, "- " * 1_000_000, None])
     def test_bp5_bp6_bp7_bp8_refusing_a_bomb_costs_no_memory(self, folder, text):
         """A refusal needs at most 64 MiB more than checking a good file does; without a text, 8 GiB of zeros."""
-        files = [folder / "good.yaml", folder / ("bomb.json" if text and text.startswith("[" * 150_000) else "bomb.yaml")]
+        files = [
+            folder / "good.yaml",
+            folder / ("bomb.json" if text and text.startswith("[" * 150_000) else "bomb.yaml"),
+        ]
         files[0].write_text(YAML)
         if text is None:
             with files[1].open("wb") as file:
@@ -200,7 +202,7 @@ class TestReferences:
         assert [("unknown_field", "$.extends")] == [(p["code"], p["path"]) for p in ended.problems]
 
     def test_bp30_a_reference_to_the_file_itself_is_its_text_and_no_circle(self, cli, write):
-        text = f'{YAML}default_init_ctx: {{me: {{$file: a.yaml}}}}\n'
+        text = f"{YAML}default_init_ctx: {{me: {{$file: a.yaml}}}}\n"
 
         assert {"me": text} == cli("run", write("a.yaml", text)).json
 
@@ -223,7 +225,8 @@ class TestFanouts:
         monkeypatch.setenv("SWARM_ENGINE_MAX_LANES", "2")
 
         codes = [
-            cli("run", write("a.json", flow.blueprint(flow.fanout(flow.lit([0] * n), flow.nothing)))).code for n in (2, 3)
+            cli("run", write("a.json", flow.blueprint(flow.fanout(flow.lit([0] * n), flow.nothing)))).code
+            for n in (2, 3)
         ]
 
         assert [0, 1] == codes

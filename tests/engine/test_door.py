@@ -1,0 +1,231 @@
+"""Every way into the engine asks the same of a token first (P23), and none leads to others' work (P24)."""
+
+import asyncio
+import inspect
+from collections import Counter
+
+import attrs
+import pytest
+
+from swarm_core.builtin.memory import MemoryOutputStore
+from swarm_core.engine.door import Door
+from swarm_core.engine.engine import Engine
+from swarm_core.errors import (
+    AccessDenied,
+    BadSignature,
+    ResourceNotFound,
+    RoleViolation,
+    TokenDecodeError,
+    TokenTaskMismatch,
+)
+from swarm_core.model.access import DEFAULT_ROLE_VERBS, Role, Verb
+from swarm_core.model.call import Result
+from swarm_core.model.output import Progress
+from swarm_core.model.task import TaskSpec
+from swarm_core.tokens import encode_token
+
+# What each method asks the gate for, and its arguments behind the token.
+DOORS = {
+    "attach_session": (Verb.ATTACH_SESSION, lambda scene: ("deputy",)),
+    "detach": (Verb.DETACH_SESSION, lambda scene: ()),
+    "heartbeat": (Verb.HEARTBEAT, lambda scene: ()),
+    "verify_token": (Verb.VERIFY_TOKEN, lambda scene: (scene.operator, Verb.POLL_TASK)),
+    "start_task": (Verb.START_TASK, lambda scene: (TaskSpec("worker", "go"),)),
+    "dispatch_attempt": (Verb.DISPATCH_ATTEMPT, lambda scene: (scene.pending, scene.echo)),
+    "read_task_state": (Verb.READ_TASK_STATE, lambda scene: (scene.task,)),
+    "cancel_task": (Verb.CANCEL_TASK, lambda scene: (scene.task,)),
+    "poll_task": (Verb.POLL_TASK, lambda scene: (scene.task, 0)),
+    "mark_pass": (Verb.MARK_PASS, lambda scene: (scene.task, 1)),
+    "mark_blocked": (Verb.MARK_BLOCKED, lambda scene: (scene.task, 1)),
+    "override_verdict": (Verb.OVERRIDE_VERDICT, lambda scene: (scene.task, 1)),
+    "inject_directive": (Verb.INJECT_DIRECTIVE, lambda scene: (scene.task, "other")),
+    "mint_worker_token": (Verb.MINT_WORKER_TOKEN, lambda scene: (scene.task,)),
+    "fetch_prompt": (Verb.FETCH_PROMPT, lambda scene: (scene.task,)),
+    "submit_output": (Verb.EMIT_OUTPUT, lambda scene: (scene.task, 1, Progress("forged"))),
+    "post_result": (Verb.POST_RESULT, lambda scene: (scene.task, "forged")),
+    "set_resource": (Verb.SET_RESOURCE, lambda scene: (scene.run.id, "key", "forged")),
+    "fetch_data": (Verb.FETCH_DATA, lambda scene: ("recipe",)),
+    "query_senior": (Verb.QUERY_SENIOR, lambda scene: (scene.task, "?")),
+    "resume": (Verb.ANSWER_QUERY, lambda scene: (scene.question, "forged")),
+    "await_resume": (Verb.QUERY_SENIOR, lambda scene: (scene.question, 0)),
+    "subscribe": (Verb.SUBSCRIBE_EVENTS, lambda scene: (scene.run.id,)),
+    "read_trace": (Verb.READ_TRACE, lambda scene: (scene.run.id,)),
+    "pause_loop": (Verb.PAUSE_LOOP, lambda scene: (scene.run.id,)),
+    "resume_loop": (Verb.RESUME_LOOP, lambda scene: (scene.run.id,)),
+}
+EXTRA = {"override_verdict": {"ok": True}}
+
+
+@attrs.define
+class Scene:
+    """An engine in the middle of work: a run whose step is under way, a pending task, an open question."""
+
+    engine: Engine
+    operator: object
+    run: object
+    task: str
+    pending: str
+    question: str
+    echo: object
+
+    async def ask(self, method, token):
+        """Call a method of the door as it would be called, with this token."""
+        answer = getattr(self.engine.door, method)(token, *DOORS[method][1](self), **EXTRA.get(method, {}))
+        return await answer if inspect.iscoroutine(answer) else answer
+
+    def picture(self):
+        """Everything that a call could change, as a text."""
+        session = self.engine.sessions.of_nonce(self.operator.nonce)
+        return repr([
+            sorted(str(attrs.asdict(task.snapshot())) for task in self.engine.state.tasks.values()),
+            self.run.status, self.run.events.last_seq, self.run.resources, self.run.paused, self.engine.events.last_seq,
+            session.attached, session.last_seen, session.owned_task_ids, len(self.engine.state.runs),
+        ])  # fmt: skip
+
+
+@pytest.fixture
+async def scene(desk, program, one_step, workers):
+    run = desk.engine.launch(program(one_step(), workers["forever"]), {})
+    desk.door.set_resource(desk.token, run.id, "recipe", ["salt"])
+    pending, asking = (desk.door.start_task(desk.token, TaskSpec("worker", "secret")) for _ in range(2))
+    question = desk.door.query_senior(desk.token, asking, "?")
+    await asyncio.sleep(0.01)
+    (task,) = run.live.values()
+    return Scene(desk.engine, desk.token, run, task.id, pending, question, workers["echo"])
+
+
+def test_p23_every_method_of_the_door_is_looked_at_here():
+    methods = {name for name, _ in inspect.getmembers(Door, inspect.isfunction) if not name.startswith("_")}
+
+    assert methods == set(DOORS)
+
+
+def test_p23_every_verb_is_asked_for_by_some_method():
+    assert {verb for verb, _ in DOORS.values()} == set(Verb)
+
+
+def test_p23_every_method_takes_its_token_first_and_has_no_default_for_it():
+    firsts = [list(inspect.signature(getattr(Door, name)).parameters.values())[1] for name in DOORS]
+
+    assert {("token", inspect.Parameter.empty)} == {(first.name, first.default) for first in firsts}
+
+
+@pytest.mark.parametrize("method", DOORS)
+class TestEveryMethod:
+    @pytest.mark.parametrize("form", [lambda token: token, encode_token], ids=["token", "text"])
+    async def test_p23_a_changed_token_is_badly_signed_and_changes_nothing(self, scene, method, form):
+        changed = [
+            attrs.evolve(scene.operator, sig_hex="00" * 32),
+            attrs.evolve(scene.operator, role=Role.SENIOR),
+            attrs.evolve(scene.operator, expire_at=scene.operator.expire_at + 1),
+        ]
+        before = scene.picture()
+
+        for token in changed:
+            with pytest.raises(BadSignature):
+                await scene.ask(method, form(token))
+
+        assert before == scene.picture()
+
+    async def test_p23_the_token_of_another_engine_is_badly_signed(self, scene, method):
+        async with Engine(outputs=MemoryOutputStore()) as other:
+            stranger = other.attach("tester")
+        before = scene.picture()
+
+        with pytest.raises(BadSignature):
+            await scene.ask(method, stranger)
+
+        assert before == scene.picture()
+
+    @pytest.mark.parametrize("text", ["", "wh-" + "0" * 32, "e30", "x" * 100_000])
+    async def test_p23_what_is_no_token_is_refused(self, scene, method, text):
+        before = scene.picture()
+
+        with pytest.raises(TokenDecodeError):
+            await scene.ask(method, text)
+
+        assert before == scene.picture()
+
+    async def test_p23_a_role_without_the_verb_is_refused_and_changes_nothing(self, scene, method):
+        verb = DOORS[method][0]
+        outside = {
+            role: scene.engine.attach(f"a-{role}", role) for role in Role if verb not in DEFAULT_ROLE_VERBS[role]
+        }
+        before = scene.picture()
+
+        for token in outside.values():
+            with pytest.raises(RoleViolation) as refused:
+                await scene.ask(method, token)
+            assert verb == refused.value.verb
+
+        assert outside, "every verb is denied to somebody"
+        assert before == scene.picture()
+
+
+async def test_p23_the_token_that_is_asked_about_is_verified_too(scene):
+    worker = scene.engine.attach("w", Role.WORKER)
+
+    with pytest.raises(BadSignature):
+        scene.engine.door.verify_token(worker, attrs.evolve(scene.operator, role=Role.SENIOR), Verb.ANSWER_QUERY)
+
+
+class TestOthersWork:
+    """What one worker may reach with its token: itself, and nothing of a task beside it or of another run."""
+
+    @pytest.fixture
+    async def seen(self, desk, program, one_step):
+        """Two runs with a resource each; the worker of the first one tries everything on the other's task."""
+        answers, waiting = {}, asyncio.Event()
+
+        async def worker(call):
+            if call.agent == "victim":
+                call.context.emit(Progress("secret progress"))
+                waiting.set()
+                await asyncio.Event().wait()
+            token, door = call.context.token(), desk.door
+            for method in DOORS:
+                try:
+                    answers[method] = await Scene.ask(scene_of(call), method, token)
+                except AccessDenied as error:
+                    answers[method] = type(error)
+                except ResourceNotFound as error:
+                    answers[method] = type(error)
+            answers["own"] = door.fetch_prompt(token, call.task_id)
+            return Result("looked around")
+
+        def scene_of(call):
+            return Scene(desk.engine, desk.token, victim, victim_task(), victim_task(), "R-senior-x", worker)
+
+        def victim_task():
+            return next(iter(victim.live))
+
+        victim = desk.engine.launch(program(one_step("victim", "secret prompt"), worker), {})
+        desk.door.set_resource(desk.token, victim.id, "recipe", "secret resource")
+        await waiting.wait()
+        thief = desk.engine.launch(program(one_step("thief", "my prompt"), worker), {})
+        await desk.engine.wait(thief.id)
+        return answers, victim
+
+    async def test_p24_only_what_needs_no_task_or_is_its_own_is_answered(self, seen):
+        """`verify_token` tells about a token that one holds, so it is no way to anything."""
+        answers, victim = seen
+        answered = {method for method, answer in answers.items() if not isinstance(answer, type)}
+
+        assert {"start_task", "verify_token", "own"} == answered
+        assert "my prompt" == answers["own"]
+        assert "secret" not in repr([answers[method] for method in answered])
+        assert "running" == str(victim.status)
+
+    async def test_p24_the_refusals_say_why(self, seen):
+        answers, _ = seen
+        refused = {method: answer for method, answer in answers.items() if isinstance(answer, type)}
+
+        assert {
+            TokenTaskMismatch: {"dispatch_attempt", "read_task_state", "cancel_task", "poll_task", "fetch_prompt",
+                                "submit_output", "post_result"},
+            ResourceNotFound: {"fetch_data"},
+        } == {
+            kind: {method for method, found in refused.items() if found is kind}
+            for kind in (TokenTaskMismatch, ResourceNotFound)
+        }  # fmt: skip
+        assert 8 < Counter(refused.values())[RoleViolation]
