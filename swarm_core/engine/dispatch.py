@@ -39,7 +39,7 @@ from swarm_core.tokens import encode_token
 
 _INSISTENCES = 2  # how often a worker is told again to end, a grace apart, before it is given up
 _LONGEST_ERROR = 4096
-_BREATH = 64  # attempts between two turns of the event loop: a few milliseconds
+_BREATH = 64  # attempts between two turns of the event loop: workers that answer at once never wait for it
 
 
 class Dispatch:
@@ -212,7 +212,7 @@ class Dispatch:
         if task.parent is not None:
             task.parent.children.pop(task.id, None)
         if task.run is not None:
-            task.run.counts[task.status.value] += 1
+            task.run.counts[task.status] += 1
         self.state.retire(task, keep=self.settings.event_log_size)
 
     def _note_completed(self, attempt: Attempt, outcome: Pass | Blocked) -> None:
@@ -271,20 +271,16 @@ class Dispatch:
             ended = attempt.outcome
             assert ended is not None
             await self._store_outputs(attempt)
-            await self._breathe()
+            self._unbroken += 1
+            if self._unbroken >= _BREATH:
+                self._unbroken = 0
+                await asyncio.sleep(0)
             if isinstance(ended, BaseException):
                 raise DispatchFailed(describe(ended), cause=cause_of(ended)) from ended
             if not isinstance(ended, float):
                 return ended
             await self._pause(task, ended)
         return _final_outcome(task)
-
-    async def _breathe(self) -> None:
-        """Let the event loop turn now and then: steps whose workers answer at once never wait for anything."""
-        self._unbroken += 1
-        if self._unbroken >= _BREATH:
-            self._unbroken = 0
-            await asyncio.sleep(0)
 
     async def _ended(self, attempt: Attempt) -> None:
         """Wait until the worker is gone or given up; a cancellation ends the worker first."""
@@ -349,7 +345,7 @@ class Dispatch:
     def reopen(self, task: TaskRecord) -> None:
         """Make an ended task pending again, because somebody asked for a retry."""
         if (run := task.run) is not None:
-            run.counts[task.status.value] -= 1
+            run.counts[task.status] -= 1
             run.live[task.id] = task
             if task.id in run.finished:
                 run.finished.remove(task.id)

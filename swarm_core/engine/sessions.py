@@ -19,7 +19,7 @@ from swarm_core.model.operator import OperatorKind, collapse_operator_kind
 T = TypeVar("T")
 
 
-@frozen(kw_only=True, eq=False, repr=False)
+@frozen(kw_only=True)
 class SessionRequest:
     """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch."""
 
@@ -30,14 +30,6 @@ class SessionRequest:
     bridge_id: str | None = None
     hook_id: str | None = None
     operator_backend_id: str | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Tell whether nothing was asked for, so that every agent is automated."""
-        return self == _PLAIN
-
-
-_PLAIN = SessionRequest()
 
 
 @define(eq=False, kw_only=True, repr=False)
@@ -52,7 +44,11 @@ class OperatorSession:
     attached_at: float
     last_seen: float
     attached: bool = True
+    automated: bool = field(init=False)
     owned_task_ids: list[TaskId] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.automated = self.request == SessionRequest()
 
 
 class Sessions:
@@ -119,7 +115,7 @@ class Sessions:
 
     def operator_for(self, session: OperatorSession | None, agent: str) -> OperatorInfo:
         """Resolve who stands behind an agent for one attempt; an id that nothing is registered under is none."""
-        if session is None or session.request.plain:
+        if session is None or session.automated:
             return NO_OPERATOR
         asked = session.request
         return OperatorInfo(

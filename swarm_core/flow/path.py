@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from swarm_core.errors import FlowError
@@ -9,7 +10,11 @@ from swarm_core.flow.state import ExprCode, Lane, Writer
 from swarm_core.model.fields import type_name
 from swarm_core.model.path import Segment, parse_path
 
+# A flow names the same few paths again and again; sharing their code keeps what the garbage collector looks at small.
+_REMEMBERED = 4_096
 
+
+@lru_cache(maxsize=_REMEMBERED)
 def compile_read(text: str) -> ExprCode:
     """Return code that reads the value at a path in place.
 
@@ -84,6 +89,7 @@ def _not_found(text: str) -> FlowError:
     return FlowError("PathNotFound", f"path not found: {text}")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def compile_write(text: str) -> Writer:
     """Return code that writes a value at a path, copying no more than the containers on the way that are shared.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from swarm_core.errors import did_you_mean
@@ -67,7 +68,13 @@ def read_path_text(value: Any) -> str:
 
 def read_path(value: Any) -> Path:
     """Return a path as the expression that reads it."""
-    return Path(at=read_path_text(value))
+    return _path_of(read_path_text(value))
+
+
+@lru_cache(maxsize=4_096)
+def _path_of(text: str) -> Path:
+    """Return the one expression for a path: a flow names the same few again and again."""
+    return Path(at=text)
 
 
 def read_json(value: Any) -> Any:

@@ -27,8 +27,9 @@ def agents(*names):
 
 
 def looping(most):
-    counted = '"counter": {"op": "path", "at": "$.n"}, "cond": {"op": "lit", "value": 1}'
-    return f'{{"id": "x", "flow": {{"kind": "loop", {counted}, "body": {{"kind": "seq", "children": []}}, "max": {most}}}}}'
+    counter, cond, body = '{"op": "path", "at": "$.n"}', '{"op": "lit", "value": 1}', '{"kind": "seq", "children": []}'
+    node = f'"kind": "loop", "counter": {counter}, "cond": {cond}, "body": {body}, "max": {most}'
+    return f'{{"id": "x", "flow": {{{node}}}}}'
 
 
 def stepping(ref):
