@@ -147,7 +147,8 @@ def _tell_usage(error: click.ClickException) -> int:
 
 
 def _tell_system(error: OSError) -> int:
-    _silence(sys.stdout)
+    if error.filename is None:
+        _silence(sys.stdout)
     say(f"error: {error.filename or 'the output cannot be written'}: {error.strerror or error}")
     return STORE
 

@@ -137,7 +137,8 @@ class Item:
         return self.shelf.thing, self.key if isinstance(self.key, str) else " ".join(self.key)
 
     def __str__(self) -> str:
-        return " ".join(self.name).replace("_", " ", 1)
+        thing, name = self.name
+        return f"{thing.replace('_', ' ')} {name}"
 
 
 def collect(plugin: Plugin) -> tuple[Item, ...]:
