@@ -11,17 +11,17 @@ from swarm_core.model.call import Result
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value, output_json
 
 if TYPE_CHECKING:
-    from swarm_core.engine.dispatch import Dispatch
+    from swarm_core.engine.requests import Requests
     from swarm_core.engine.state import Attempt, RunRecord
 
 
 class LiveContext(AttemptContext):
     """The context of a live attempt; dead once the attempt is concluded."""
 
-    __slots__ = ("_attempt", "_dispatch", "_token", "latest", "tail")
+    __slots__ = ("_attempt", "_requests", "_token", "latest", "tail")
 
-    def __init__(self, dispatch: Dispatch, attempt: Attempt) -> None:
-        self._dispatch, self._attempt = dispatch, attempt
+    def __init__(self, requests: Requests, attempt: Attempt) -> None:
+        self._requests, self._attempt = requests, attempt
         self._token: str | None = None
         self.latest: Result | None = None
         self.tail: list[OutputEvent] = []
@@ -31,7 +31,7 @@ class LiveContext(AttemptContext):
         self.tail.append(event)
         if isinstance(event, Final):
             self.latest = Result(content_value(event.content), event.ok)
-        self._dispatch.note(attempt, "worker_output", {"output": output_json(event)})
+        self._requests.note(attempt, "worker_output", {"output": output_json(event)})
 
     def record_final(self, result: Result, *, by: str | None = None) -> None:
         self._live()
@@ -40,13 +40,13 @@ class LiveContext(AttemptContext):
 
     def publish(self, kind: str, **facts: Any) -> None:
         check_own_kind(kind)
-        self._dispatch.note(self._live(), kind, facts)
+        self._requests.note(self._live(), kind, facts)
 
     async def start_child(self, agent: str, input: Any) -> Result:
-        return await self._dispatch.run_child(self._live(), agent, input)
+        return await self._requests.run_child(self._live(), agent, input)
 
     async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
-        return await self._dispatch.ask(self._live(), question, timeout)
+        return await self._requests.ask(self._live(), question, timeout)
 
     def fetch_data(self, key: str) -> Any:
         run = self._run()
@@ -60,11 +60,11 @@ class LiveContext(AttemptContext):
 
     def token(self) -> str:
         if self._token is None:
-            self._token = self._dispatch.mint_for(self._live())
+            self._token = self._requests.mint_for(self._live())
         return self._token
 
     def handle(self) -> str:
-        return self._dispatch.authority.handle_for(self.token())
+        return self._requests.handle_for(self.token())
 
     @property
     def minted(self) -> bool:

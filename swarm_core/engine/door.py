@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from swarm_core.contracts import Run
-from swarm_core.engine.dispatch import Dispatch, child_address
+from swarm_core.engine.dispatch import Dispatch
+from swarm_core.engine.ends import Ends
+from swarm_core.engine.parts import Parts
+from swarm_core.engine.requests import child_address
 from swarm_core.engine.runs import Runs
 from swarm_core.engine.sessions import OperatorSession, SessionRequest
 from swarm_core.engine.state import TaskRecord, is_final
@@ -37,19 +40,19 @@ Token = CapToken | str
 class Door:
     """The seeds' verbs. Each call verifies its token first and spends one use of it."""
 
-    def __init__(self, dispatch: Dispatch, runs: Runs) -> None:
-        self._dispatch, self._runs = dispatch, runs
-        self._state, self._authority = dispatch.state, dispatch.authority
+    def __init__(self, parts: Parts, ends: Ends, dispatch: Dispatch, runs: Runs) -> None:
+        self._parts, self._ends, self._dispatch, self._runs = parts, ends, dispatch, runs
+        self._state, self._authority = parts.state, parts.authority
 
     # sessions ------------------------------------------------------------------------------------------------
 
     def attach_session(self, token: Token, operator_id: str, *, ttl: float | None = None) -> CapToken:
         """Open a further session for somebody else, with rights that are no more than the token's own."""
         record = self._authority.verify(token, Verb.ATTACH_SESSION)
-        left = record.expire_at - self._dispatch.clock.time()
+        left = record.expire_at - self._parts.clock.time()
         narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=None if ttl is None else min(ttl, left))
-        sessions, events = self._dispatch.sessions, self._dispatch.events
-        session_id = SessionId(new_id("S-", self._dispatch.rng.getrandbits))
+        sessions, events = self._parts.sessions, self._parts.events
+        session_id = SessionId(new_id("S-", self._parts.rng.getrandbits))
         sessions.add(session_id, operator_id, narrower.role, narrower.nonce, SessionRequest())
         events.add("session_attached", None, None, {"session_id": session_id, "role": str(narrower.role)})
         return narrower
@@ -59,7 +62,7 @@ class Door:
         self._authority.verify(token, Verb.DETACH_SESSION)
         session = self._session_of(token)
         if session is not None:
-            self._dispatch.sessions.detach(session, self._dispatch.events)
+            self._parts.sessions.detach(session, self._parts.events)
 
     def heartbeat(self, token: Token) -> None:
         """Note a sign of life of the token's session; raises SessionNotFound."""
@@ -67,7 +70,7 @@ class Door:
         session = self._session_of(token)
         if session is None:
             raise SessionNotFound("the token's own")
-        self._dispatch.sessions.beat(session)
+        self._parts.sessions.beat(session)
 
     def verify_token(self, token: Token, other: Token, verb: Verb) -> TokenRecord:
         """Return the record of another token when it allows the verb now; none of its uses is spent."""
@@ -83,7 +86,7 @@ class Door:
         """
         record = self._authority.verify(token, Verb.START_TASK)
         session = self._session_of(token)
-        input = json_copy(spec.initial_directive, max_bytes=self._dispatch.settings.max_value_bytes)
+        input = json_copy(spec.initial_directive, max_bytes=self._parts.settings.max_value_bytes)
         if record.role is Role.WORKER and record.task_id is not None:
             parent = self._state.task(record.task_id)
             address = child_address(parent)
@@ -121,7 +124,7 @@ class Door:
         if is_final(task):
             if not retry:
                 raise InvalidTransition(f"task {task.id} has ended ({task.status}); dispatch it again with retry=True")
-            self._dispatch.reopen(task)
+            self._ends.reopen(task)
 
     def read_task_state(self, token: Token, task_id: str) -> TaskState:
         """Return a snapshot of the task; raises AccessDenied, TaskNotFound."""
@@ -130,7 +133,7 @@ class Door:
     def cancel_task(self, token: Token, task_id: str) -> TaskState:
         """Cancel the task, its worker and everything below it; what has ended stays as it is."""
         task = self._touch(token, Verb.CANCEL_TASK, task_id)
-        self._dispatch.stop(task, "cancel")
+        self._ends.stop(task, "cancel")
         return task.snapshot()
 
     async def poll_task(self, token: Token, task_id: str, hold: float) -> TaskState:
@@ -163,8 +166,8 @@ class Door:
         task = self._touch(token, verb, task_id)
         if is_final(task):
             raise InvalidTransition(f"task {task_id} has ended ({task.status}); ended tasks stay as they are")
-        copy = json_copy(value, max_bytes=self._dispatch.settings.max_value_bytes)
-        self._dispatch.stop(task, "verdict", Pass(copy) if passed else Blocked(copy))
+        copy = json_copy(value, max_bytes=self._parts.settings.max_value_bytes)
+        self._ends.stop(task, "verdict", Pass(copy) if passed else Blocked(copy))
         return task.snapshot()
 
     def inject_directive(self, token: Token, task_id: str, directive: Any) -> None:
@@ -172,7 +175,7 @@ class Door:
         task = self._touch(token, Verb.INJECT_DIRECTIVE, task_id)
         if is_final(task):
             raise InvalidTransition(f"task {task_id} has ended ({task.status})")
-        task.input = json_copy(directive, max_bytes=self._dispatch.settings.max_value_bytes)
+        task.input = json_copy(directive, max_bytes=self._parts.settings.max_value_bytes)
 
     # what workers outside the process do ---------------------------------------------------------------------
 
@@ -204,12 +207,12 @@ class Door:
         task = self._touch(token, Verb.POST_RESULT, task_id)
         if is_final(task):
             raise InvalidTransition(f"task {task_id} has ended ({task.status}); its late result changes nothing")
-        task.last_result = json_copy(value, max_bytes=self._dispatch.settings.max_value_bytes)
+        task.last_result = json_copy(value, max_bytes=self._parts.settings.max_value_bytes)
 
     def set_resource(self, token: Token, run_id: str, key: str, value: Any) -> None:
         """Keep a value that the run's workers may fetch; raises AccessDenied, RunNotFound."""
         self._authority.verify(token, Verb.SET_RESOURCE, data_key=key)
-        copy = json_copy(value, max_bytes=self._dispatch.settings.max_value_bytes)
+        copy = json_copy(value, max_bytes=self._parts.settings.max_value_bytes)
         self._state.run(run_id).resources[key] = copy
 
     def fetch_data(self, token: Token, key: str) -> Any:
@@ -223,17 +226,17 @@ class Door:
 
     def query_senior(self, token: Token, task_id: str, question: Any) -> ResumeKey:
         """Suspend a task until somebody answers, and return the question's key; raises AccessDenied, TaskNotFound."""
-        return self._dispatch.suspend(self._touch(token, Verb.QUERY_SENIOR, task_id), question)
+        return self._dispatch.requests.suspend(self._touch(token, Verb.QUERY_SENIOR, task_id), question)
 
     def resume(self, token: Token, key: str, answer: Any) -> None:
         """Answer a question; raises AccessDenied, ResumeKeyNotFound, AlreadyAnswered."""
         self._authority.verify(token, Verb.ANSWER_QUERY)
-        self._dispatch.answer(key, json_copy(answer, max_bytes=self._dispatch.settings.max_value_bytes))
+        self._dispatch.requests.answer(key, json_copy(answer, max_bytes=self._parts.settings.max_value_bytes))
 
     async def await_resume(self, token: Token, key: str, timeout: float | None) -> Any:
         """Wait for an answer, and return it; raises AccessDenied, ResumeKeyNotFound, PollTimeout."""
         self._authority.verify(token, Verb.QUERY_SENIOR)
-        return await self._dispatch.questions.wait(key, timeout)
+        return await self._parts.questions.wait(key, timeout)
 
     # runs ----------------------------------------------------------------------------------------------------
 
@@ -277,7 +280,7 @@ class Door:
 
     def _session_of(self, token: Token) -> OperatorSession | None:
         nonce = token.nonce if isinstance(token, CapToken) else decode_token(token).nonce
-        return self._dispatch.sessions.of_nonce(nonce)
+        return self._parts.sessions.of_nonce(nonce)
 
 
 _CHILD_VERBS = frozenset({Verb.READ_TASK_STATE, Verb.CANCEL_TASK, Verb.POLL_TASK})

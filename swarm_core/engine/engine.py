@@ -15,8 +15,10 @@ from swarm_core.contracts import Clock, OutputStore
 from swarm_core.engine.clock import SystemClock
 from swarm_core.engine.dispatch import Dispatch
 from swarm_core.engine.door import Door
+from swarm_core.engine.ends import Ends
 from swarm_core.engine.events import EventLog
 from swarm_core.engine.gate import Authority, RoleVerbGate, steady_clock
+from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Program
 from swarm_core.engine.runs import RunResult, Runs
 from swarm_core.engine.sessions import OperatorSession, SessionRequest, Sessions
@@ -55,27 +57,28 @@ class Engine:
         self.state = EngineState()
         self.sessions = Sessions(self.clock.time)
         self.events = EventLog(None, size=self.settings.event_log_size, time=self.clock.time)
-        self._random_bytes = random_bytes
-        self._questions = Questions()
         self._authority = Authority(
             signer or CapTokenSigner.generate(),
             gate or RoleVerbGate.default(),
             clock=steady_clock(self.clock),
             random_bytes=random_bytes,
         )
-        self._dispatch = Dispatch(
+        self._rng = rng or random.Random()
+        parts = Parts(
             state=self.state,
             settings=self.settings,
             clock=self.clock,
-            rng=rng or random.Random(),
+            rng=self._rng,
             authority=self._authority,
             sessions=self.sessions,
-            questions=self._questions,
+            questions=Questions(),
             events=self.events,
             outputs=outputs,
         )
-        self._runs = Runs(self._dispatch)
-        self.door = Door(self._dispatch, self._runs)
+        self._ends = Ends(parts)
+        self._dispatch = Dispatch(parts, self._ends)
+        self._runs = Runs(parts, self._ends, self._dispatch)
+        self.door = Door(parts, self._ends, self._dispatch, self._runs)
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,12 +90,12 @@ class Engine:
 
     async def close(self) -> None:
         """Take no more work, cancel what runs, and wait until it has ended or the grace is over."""
-        self._dispatch.closed = True
+        self.state.closed = True
         running = [run for run in self.state.runs.values() if not run.done.done()]
         for run in running:
             self._runs.cancel(run)
         for task in [task for task in self.state.tasks.values() if task.run is None and not is_final(task)]:
-            self._dispatch.stop(task, "cancel")
+            self._ends.stop(task, "cancel")
         if running:
             await asyncio.wait([run.done for run in running], timeout=4 * self.settings.cancel_grace)
         await self._dispatch.crew.dismiss(grace=self.settings.cancel_grace)
@@ -117,7 +120,7 @@ class Engine:
         self, operator_id: str, role: Role, request: SessionRequest, *, ttl: float, run_id: str | None
     ) -> tuple[CapToken, OperatorSession]:
         token = self._authority.mint(operator_id, role, ttl=ttl, run_id=run_id)
-        session_id = SessionId(new_id("S-", self._dispatch.rng.getrandbits))
+        session_id = SessionId(new_id("S-", self._rng.getrandbits))
         session = self.sessions.add(session_id, operator_id, role, token.nonce, request)
         self.events.add("session_attached", None, None, {"session_id": session_id, "role": str(role)})
         return token, session

@@ -9,8 +9,10 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from swarm_core.engine.dispatch import Dispatch, describe
+from swarm_core.engine.dispatch import Dispatch
+from swarm_core.engine.ends import Ends, describe
 from swarm_core.engine.events import EventLog
+from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Program
 from swarm_core.engine.sessions import OperatorSession
 from swarm_core.engine.state import RunRecord
@@ -49,19 +51,19 @@ class RunResult:
 class Runs:
     """Starts runs and drives them to their end."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
-        self._dispatch = dispatch
+    def __init__(self, parts: Parts, ends: Ends, dispatch: Dispatch) -> None:
+        self._parts, self._ends, self._dispatch = parts, ends, dispatch
 
     def new_id(self) -> RunId:
         """Return the id of a run to come."""
-        return RunId(new_id("RUN-", self._dispatch.rng.getrandbits))
+        return RunId(new_id("RUN-", self._parts.rng.getrandbits))
 
     def start(self, run_id: RunId, program: Program, init_ctx: Any, session: OperatorSession) -> RunRecord:
         """Begin a run; raises EngineClosed, NotJson."""
-        dispatch = self._dispatch
-        if dispatch.closed:
+        parts = self._parts
+        if parts.state.closed:
             raise EngineClosed
-        settings, clock = dispatch.settings, dispatch.clock
+        settings, clock = parts.settings, parts.clock
         ctx = json_copy(init_ctx, max_bytes=settings.max_value_bytes)
         run = RunRecord(
             id=run_id,
@@ -72,9 +74,9 @@ class Runs:
             done=asyncio.get_running_loop().create_future(),
             counts=dict.fromkeys(map(str, _COUNTED), 0),
         )
-        dispatch.state.runs[run_id] = run
+        parts.state.runs[run_id] = run
         run.events.add("run_started", None, None, {"blueprint": program.blueprint_id})
-        run.driver = dispatch.crew.start(self._drive(run, ctx))
+        run.driver = self._dispatch.crew.start(self._drive(run, ctx))
         run.driver.add_done_callback(partial(self._see_off, run))
         return run
 
@@ -104,7 +106,7 @@ class Runs:
         )
 
     def _limits(self, limits: Limits) -> Limits:
-        settings = self._dispatch.settings
+        settings = self._parts.settings
         return evolve(limits, max_lanes=settings.max_lanes, max_value_bytes=settings.max_value_bytes)
 
     async def _drive(self, run: RunRecord, ctx: Any) -> None:
@@ -148,13 +150,12 @@ class Runs:
         raise DispatchFailed("the task was cancelled", cause="cancelled")
 
     def _end(self, run: RunRecord, status: RunStatus, error: Mapping[str, Any] | None = None) -> None:
-        dispatch = self._dispatch
         for task in list(run.live.values()):
-            dispatch.stop(task, "cancel")
+            self._ends.stop(task, "cancel")
         run.status, run.error = status, error
         self.release(run)
-        dispatch.authority.end_run(run.id)
-        dispatch.sessions.drop(run.session)
+        self._parts.authority.end_run(run.id)
+        self._parts.sessions.drop(run.session)
         facts = {"status": str(status)} if error is None else {"status": str(status), "error": error}
         run.events.add("run_ended", None, None, facts)
         run.events.close()

@@ -128,6 +128,7 @@ class EngineState:
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.runs: dict[str, RunRecord] = {}
+        self.closed = False
 
     def task(self, task_id: str) -> TaskRecord:
         """Return the record of a task; raises TaskNotFound."""
