@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from attrs import evolve
@@ -54,7 +57,32 @@ def command(
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
     init_ctx = inputs.initial_ctx(ctx_text, assignments)
     text = inputs.read_stdin() if str(file) == "-" else None
-    return asyncio.run(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
+    return _to_the_end(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
+
+
+def _to_the_end(work: Coroutine[Any, Any, int]) -> int:
+    """Run the work and return its exit code; workers that will not end when they are told end with this process."""
+    runner = asyncio.Runner()
+    try:
+        code = runner.run(work)
+        left_behind = asyncio.all_tasks(runner.get_loop())
+    except KeyboardInterrupt:
+        _leave(outcome.INTERRUPTED)
+    except BaseException:
+        runner.close()
+        raise
+    if left_behind or (code == outcome.INTERRUPTED and threading.active_count() > 1):
+        _leave(code)
+    runner.close()
+    return code
+
+
+def _leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError):
+                stream.flush()
+    os._exit(code)
 
 
 async def _run(

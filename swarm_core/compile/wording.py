@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from swarm_core.errors import SwarmError
 from swarm_core.factories import Catalog
@@ -13,6 +12,8 @@ from swarm_core.model.problem import Problem
 
 def advice(thing: str, name: str, installed: Iterable[str], absent: Mapping[tuple[str, str], str]) -> str:
     """Return what to do about a `thing` (`spawner`, `layer`) of a name that no active plugin provides."""
+    from difflib import get_close_matches
+
     here = sorted(installed)
     elsewhere = {other: distribution for (what, other), distribution in PROVIDERS.items() if what == thing}
     listing = f"installed: {', '.join(here) or 'none'}"
