@@ -28,6 +28,7 @@ from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
 _MOST_PRINTED = 256 * 1024 * 1024
 _YEAR_2100 = 4_102_444_800
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
 
 
@@ -67,6 +68,7 @@ def _to_the_end(work: Coroutine[Any, Any, int]) -> int:
         code = runner.run(work)
         left_behind = asyncio.all_tasks(runner.get_loop())
     except KeyboardInterrupt:
+        outcome.say("interrupted")
         _leave(outcome.INTERRUPTED)
     except BaseException:
         runner.close()
@@ -127,7 +129,7 @@ async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:
 
 async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
     """Wait for the run while its progress is shown; the first Ctrl-C cancels it, the second one kills this program."""
-    release = _cancel_on_signal(launched)
+    take_back = _cancel_on_signal(launched)
     try:
         if not quiet:
             with progress_for(launched.id, sys.stderr) as progress:
@@ -135,25 +137,34 @@ async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
                     progress.take(event)
         return await launched.wait()
     finally:
-        release()
+        take_back()
 
 
 def _cancel_on_signal(launched: Launched) -> Callable[[], None]:
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    """Let the first signal cancel the run; return what takes that back.
 
-    def release() -> None:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    The second one ends the program at once, also when a worker holds up the event loop: the handlers are plain ones, which
+    the interpreter calls wherever it is.
+    """
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+
+    def take_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def cancel() -> None:
-        release()
-        launched.request_cancel()
         outcome.say("cancelling the run (again to quit at once)")
+        launched.request_cancel()
 
-    for number in signals:
-        loop.add_signal_handler(number, cancel)
-    return release
+    def on_signal(number: int, frame: object) -> None:
+        take_back()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        loop.call_soon_threadsafe(cancel)
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+    return take_back
 
 
 def _print(result: RunResult, *, as_json: bool) -> None:

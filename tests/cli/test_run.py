@@ -175,6 +175,29 @@ class TestInterrupt:
         assert (cwd / "ended").exists()
         assert "Traceback" not in err
 
+    def test_cl153_a_second_ctrl_c_quits_even_when_a_worker_holds_up_the_event_loop(self, cwd, write):
+        write("swarmfile.py", "\n".join((
+            "import pathlib",
+            "from swarm_core import function",
+            "@function",
+            "async def spin(_):",
+            "    pathlib.Path('began').touch()",
+            "    while True:",
+            "        pass",
+        )))  # fmt: skip
+        blueprint = scripted()
+        blueprint["agents"][0] = {"name": "critic", "kind": "function", "spec": {"fn_id": "spin"}}
+        process = start(cwd, "run", write("b.json", blueprint))
+        wait_for((cwd / "began").exists)
+
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+        assert (130, "") == (process.returncode, out)
+        assert "Traceback" not in err
+
     def test_cl153_a_reader_that_leaves_is_no_error(self, cwd, write):
         path = write("s.json", scripted(["x" * 100] * 5_000))
         script = f"{sys.executable} -m swarm_core run {path} --quiet; echo code $? >&2"
