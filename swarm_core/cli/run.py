@@ -154,8 +154,8 @@ def _cancel_on_signal(launched: Launched) -> Callable[[], None]:
             signal.signal(number, handler)
 
     def cancel() -> None:
-        outcome.say("cancelling the run (again to quit at once)")
         launched.request_cancel()
+        outcome.say("cancelling the run (again to quit at once)")
 
     def on_signal(number: int, frame: object) -> None:
         take_back()

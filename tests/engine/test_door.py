@@ -16,11 +16,14 @@ from swarm_core.errors import (
     ResourceNotFound,
     RoleViolation,
     TokenDecodeError,
+    TokenExpired,
+    TokenRevoked,
     TokenTaskMismatch,
 )
 from swarm_core.model.access import DEFAULT_ROLE_VERBS, Role, Verb
 from swarm_core.model.call import Result
-from swarm_core.model.output import Progress
+from swarm_core.model.output import Final, Inline, Progress
+from swarm_core.model.policy import AgentPolicy, Retry
 from swarm_core.model.task import TaskSpec
 from swarm_core.tokens import encode_token
 
@@ -169,6 +172,30 @@ async def test_p23_the_token_that_is_asked_about_is_verified_too(scene):
         scene.engine.door.verify_token(worker, attrs.evolve(scene.operator, role=Role.SENIOR), Verb.ANSWER_QUERY)
 
 
+async def test_p13_what_an_earlier_attempt_says_changes_nothing(desk, program, one_step):
+    """Attempt 1 failed and kept its token; while attempt 2 works it posts results, for itself and for its successor."""
+    tokens, refused = [], []
+
+    async def worker(call):
+        tokens.append(call.context.token())
+        if call.attempt == 1:
+            raise RuntimeError("the first one")
+        for attempt in (1, 2, 999):
+            try:
+                desk.door.submit_output(tokens[0], call.task_id, attempt, Final(Inline("stale"), True))
+            except AccessDenied as error:
+                refused.append(type(error))
+        return Result("fresh")
+
+    retry = Retry(max_attempts=2, backoff=0.0, max_backoff=0.0, on=frozenset({"failed"}))
+    run = desk.engine.launch(program(one_step(), worker, policies={"worker": AgentPolicy(retry=retry)}), {})
+    result = await desk.engine.wait(run.id)
+
+    assert [TokenRevoked] * 3 == refused
+    assert {"out": "fresh"} == result.final_ctx
+    assert "stale" not in str([event.as_json() for event in run.events.read()])
+
+
 class TestOthersWork:
     """What one worker may reach with its token: itself, and nothing of a task beside it or of another run."""
 
@@ -229,3 +256,27 @@ class TestOthersWork:
             for kind in (TokenTaskMismatch, ResourceNotFound)
         }  # fmt: skip
         assert 8 < Counter(refused.values())[RoleViolation]
+
+
+class EarlyClock:
+    """A wall clock that stands before 1970, and a monotonic one that can be set."""
+
+    ticks = 5.0
+
+    def time(self):
+        return -1e9 + self.ticks
+
+    def monotonic(self):
+        return self.ticks
+
+
+async def test_cl156_a_token_has_its_time_also_under_a_clock_before_1970():
+    clock = EarlyClock()
+    async with Engine(outputs=MemoryOutputStore(), clock=clock) as engine:
+        token = engine.attach("ada", ttl=60)
+        clock.ticks += 59
+        engine.door.heartbeat(encode_token(token))
+        clock.ticks += 2
+
+        with pytest.raises(TokenExpired):
+            engine.door.heartbeat(token)

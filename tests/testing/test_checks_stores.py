@@ -28,7 +28,7 @@ class TestOutputStore:
         with pytest.raises(ContractBroken):
             await check_output_store(opening(lambda: store))
 
-    async def test_bp143_a_store_that_acknowledges_and_loses_is_found(self):
+    async def test_pl143_a_store_that_acknowledges_and_loses_is_found(self):
         class Losing(MemoryOutputStore):
             async def append(self, **facts):
                 ref = await super().append(**facts)

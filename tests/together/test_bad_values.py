@@ -1,4 +1,4 @@
-"""Values on the command line and in settings that are none, or that cannot be kept as they are written (CL 149, 150)."""
+"""Values of options and settings that are none, or that cannot be kept as they are written (CL 149, 150)."""
 
 import pytest
 

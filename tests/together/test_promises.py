@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from swarm_core import Result, Swarm
+from swarm_core import Function, Result, Swarm
 from swarm_core.builtin.memory import MemoryOutputStore
 from swarm_core.engine.engine import Engine
 from swarm_core.engine.program import Program
@@ -223,3 +223,26 @@ class TestOnlyData:
 
         assert ("run_ended", 1) == (kinds[-1], kinds.count("run_ended"))
         assert 1 == kinds.count("task_pass")
+
+
+class TestOddWorkers:
+    @pytest.mark.parametrize(
+        "error", [BaseException("odd"), GeneratorExit(), SystemExit(3), asyncio.CancelledError()], ids=repr
+    )
+    @pytest.mark.parametrize("kind", ["async", "plain", "inline"])
+    def test_p34_a_worker_that_raises_what_is_no_exception_fails_its_step_and_nothing_else(
+        self, run_flow, flow, error, kind
+    ):
+        async def waits(given):
+            raise error
+
+        def works(given):
+            raise error
+
+        worker = {"async": waits, "plain": works, "inline": Function("bad", works, inline=True)}[kind]
+        node = flow.seq(flow.attempt(flow.step("bad")), flow.step("good", "$.after"))
+
+        result = run_flow(node, bad=worker, good=lambda given: "still here")
+
+        assert (RunStatus.DONE, "still here") == (result.status, result.final_ctx["after"])
+        assert "step 'bad' failed: dispatch failed: " in result.final_ctx["why"]
