@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 from attrs import evolve
 
 from swarm_core.cli import inputs, outcome
+from swarm_core.cli.interrupt import cancel_on_signal, to_the_end
 from swarm_core.cli.progress import progress_for
 from swarm_core.errors import DocumentError
 from swarm_core.model.problem import Problem
@@ -28,7 +23,6 @@ from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
 _MOST_PRINTED = 256 * 1024 * 1024
 _YEAR_2100 = 4_102_444_800
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
 
 
@@ -58,33 +52,7 @@ def command(
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
     init_ctx = inputs.initial_ctx(ctx_text, assignments)
     text = inputs.read_stdin() if str(file) == "-" else None
-    return _to_the_end(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
-
-
-def _to_the_end(work: Coroutine[Any, Any, int]) -> int:
-    """Run the work and return its exit code; workers that will not end when they are told end with this process."""
-    runner = asyncio.Runner()
-    try:
-        code = runner.run(work)
-        left_behind = asyncio.all_tasks(runner.get_loop())
-    except KeyboardInterrupt:
-        outcome.say("interrupted")
-        _leave(outcome.INTERRUPTED)
-    except BaseException:
-        runner.close()
-        raise
-    if left_behind or (code == outcome.INTERRUPTED and threading.active_count() > 1):
-        _leave(code)
-    runner.close()
-    return code
-
-
-def _leave(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with suppress(OSError):
-                stream.flush()
-    os._exit(code)
+    return to_the_end(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
 
 
 async def _run(
@@ -129,7 +97,7 @@ async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:
 
 async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
     """Wait for the run while its progress is shown; the first Ctrl-C cancels it, the second one kills this program."""
-    take_back = _cancel_on_signal(launched)
+    take_back = cancel_on_signal(launched.request_cancel)
     try:
         if not quiet:
             with progress_for(launched.id, sys.stderr) as progress:
@@ -138,33 +106,6 @@ async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
         return await launched.wait()
     finally:
         take_back()
-
-
-def _cancel_on_signal(launched: Launched) -> Callable[[], None]:
-    """Let the first signal cancel the run; return what takes that back.
-
-    The second one ends the program at once, also when a worker holds up the event loop: the handlers are plain ones, which
-    the interpreter calls wherever it is.
-    """
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-
-    def take_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def cancel() -> None:
-        launched.request_cancel()
-        outcome.say("cancelling the run (again to quit at once)")
-
-    def on_signal(number: int, frame: object) -> None:
-        take_back()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        loop.call_soon_threadsafe(cancel)
-
-    for number in _SIGNALS:
-        signal.signal(number, on_signal)
-    return take_back
 
 
 def _print(result: RunResult, *, as_json: bool) -> None:
