@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from attrs import evolve
 from swarm_core.cli import inputs, outcome
 from swarm_core.cli.interrupt import cancel_on_signal, to_the_end
 from swarm_core.cli.progress import progress_for
-from swarm_core.errors import DocumentError
+from swarm_core.errors import DocumentError, SpawnDepthExceeded
 from swarm_core.model.problem import Problem
 from swarm_core.model.task import RunStatus
 from swarm_core.model.value import NotJson
@@ -67,6 +68,7 @@ async def _run(
     quiet: bool,
 ) -> int:
     _doubt_clock(time.time())
+    _bound_depth(settings)
     with outcome.kept_stdout():
         async with Swarm.open(settings) as swarm:
             source: Source = swarm.read(file, text=text)
@@ -78,6 +80,14 @@ async def _run(
             result = await _watched(launched, quiet=quiet)
     _print(result, as_json=as_json)
     return _CODES[result.status]
+
+
+def _bound_depth(settings: Settings) -> None:
+    """Refuse to run below as many engines as tasks may stand below each other: a worker may have started itself."""
+    told = os.environ.get("SWARM_DEPTH", "0")
+    depth, most = int(told) if told.isdecimal() else 0, settings.engine.max_spawn_depth
+    if depth >= most:
+        raise SpawnDepthExceeded(depth, most)
 
 
 def _doubt_clock(now: float) -> None:

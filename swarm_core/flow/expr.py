@@ -6,6 +6,7 @@ the arguments of an extern get known to it (`Lane.share`).
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from math import floor, isfinite
@@ -207,7 +208,9 @@ def _call_extern(expr: CallExtern, depth: int) -> ExprCode:
         function = _extern(lane, ref)
         try:
             answer = function(*values)
-        except Exception as error:
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            raise
+        except BaseException as error:
             raise FlowError("ExternError", f"extern {ref!r} failed: {error_text(error)}", ref=ref) from error
         return _admitted(lane, ref, answer)
 
@@ -230,9 +233,11 @@ def _admitted(lane: Lane, ref: str, answer: Any) -> Any:
         answer.close()
         raise FlowError("ExternError", f"extern {ref!r} is async; call_extern takes plain pure functions", ref=ref)
     try:
-        return lane.evaluation.sizes.admit(answer)
+        admitted = lane.evaluation.sizes.admit(answer)
     except NotJson as error:
         raise not_json("ExternError", ref, error) from None
+    lane.evaluation.sizes.check(admitted, lane.evaluation.limits.max_value_bytes, "max_value_bytes")
+    return admitted
 
 
 _COMPILERS: Mapping[type, Callable[[Any, int], ExprCode]] = {

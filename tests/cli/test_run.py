@@ -265,3 +265,25 @@ class TestHostileText:
         assert 1 == ended.code
         assert "\x1b" not in ended.err
         assert "\\x1b[2Jgone\\x07" in ended.err
+
+
+class TestDepth:
+    def test_p36_bp36_a_program_that_runs_its_own_blueprint_ends_at_the_depth_limit(self, swarm, write, cwd):
+        command = [sys.executable, "-m", "swarm_core", "run", str(cwd / "self.json"), "--quiet", "--json"]
+        blueprint = {
+            "id": "self",
+            "flow": {
+                "kind": "step",
+                "ref": "again",
+                "in": {"op": "lit", "value": ""},
+                "out": {"op": "path", "at": "$.out"},
+            },
+            "agents": [{"name": "again", "kind": "subprocess", "spec": {"program": command[0], "args": command[1:]}}],
+        }
+
+        ended = swarm("run", write("self.json", blueprint), "--json", "--quiet")
+
+        assert 1 == ended.code
+        told = json.dumps(ended.json)
+        assert "spawn depth exceeded: 4 >= 4" in told
+        assert 4 == told.count("RUN-")

@@ -235,6 +235,19 @@ class TestExternErrors:
         assert "extern 'f' failed: division by zero" == str(error)
         assert isinstance(error.__cause__, ZeroDivisionError)
 
+    async def test_ex72_a_function_that_exits_is_an_error_that_can_be_caught(self):
+        def leave():
+            raise SystemExit(3)
+
+        error = await self.call({"f": leave})
+
+        assert ("ExternError", "f") == (error.kind, error.ref)
+
+    async def test_ex75_an_answer_beyond_the_limit_is_refused(self):
+        error = await self.call({"f": lambda: "x" * (17 << 20)})
+
+        assert ("LimitError", "max_value_bytes") == (error.kind, error.op)
+
     async def test_ex72_an_async_function_is_refused(self):
         async def f():
             return 1

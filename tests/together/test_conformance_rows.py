@@ -136,6 +136,20 @@ class TestRefs:
             ("unresolved_ref", "$.flow.children[2].ref"),
         ] == [(problem["code"], problem["path"]) for problem in ended.problems]
 
+    def test_row_38_row_34_a_seat_is_told_before_a_name_that_is_there_twice(self, cli, write, flow):
+        agents = [
+            {"name": "w", "kind": "function", "spec": {"fn_id": "identity"}},
+            {"name": "w", "kind": "function", "spec": {"fn_id": "identity"}},
+            {"name": "o", "kind": "operator", "spec": {"operator_ref": "nobody"}},
+        ]
+        path = write("a.json", {**flow.blueprint(flow.nothing), "agents": agents})
+
+        ended = cli("run", path, "--quiet")
+
+        first, second = ended.err.splitlines()[:2]
+        assert "operator_ref" in first or "nobody" in first
+        assert "two agents are named 'w'" in second
+
     def test_row_38_an_undeclared_seat_is_told_with_the_declared_ones(self, cli, write, flow):
         agents = [{"name": "w", "kind": "operator", "spec": {"operator_ref": "leed"}}]
         blueprint = {**flow.blueprint(flow.nothing), "agents": agents, "operators": [{"name": "lead"}, {"name": "two"}]}

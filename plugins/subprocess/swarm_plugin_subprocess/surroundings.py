@@ -13,6 +13,8 @@ from pathlib import Path
 
 from swarm_core.model.call import Call
 
+# How many engines stand above a program: one that runs `swarm` again is refused when there are too many.
+DEPTH = "SWARM_DEPTH"
 ALWAYS_PASSED = ("PATH", "LANG", "LC_*")
 
 
@@ -21,6 +23,12 @@ def passed_on(names: Iterable[str], environ: Mapping[str, str] = os.environ) -> 
     allowed = (*ALWAYS_PASSED, *names)
     found = {name: value for name, value in environ.items() if any(fnmatchcase(name, each) for each in allowed)}
     return {"PATH": os.defpath, **found}
+
+
+def depth_of(environ: Mapping[str, str]) -> int:
+    """Return how many engines stand above this one."""
+    told = environ.get(DEPTH, "0")
+    return int(told) if told.isdecimal() else 0
 
 
 def environment_of(call: Call, passed: Mapping[str, str], own: Mapping[str, str], home: str) -> dict[str, str]:
@@ -35,6 +43,7 @@ def environment_of(call: Call, passed: Mapping[str, str], own: Mapping[str, str]
         "MSE_TOKEN_AGENT_ID": call.agent,
         "SWARM_WORKER_HANDLE": call.context.handle(),
         "SWARM_IDEMPOTENCY_KEY": call.idempotency_key,
+        DEPTH: str(depth_of(os.environ) + 1),
     }
     if call.run_id is not None:
         facts["SWARM_RUN_ID"] = call.run_id

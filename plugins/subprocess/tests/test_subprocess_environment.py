@@ -44,7 +44,7 @@ class TestEnvironment:
 
         expected = {"HOME", "TMPDIR", "PATH", "LANG", "LC_TIME"}
         facts = {"MSE_TASK_ID", "MSE_ATTEMPT", "MSE_CTX_AGENT", "MSE_TOKEN_AGENT_ID"}
-        ours = {"SWARM_WORKER_HANDLE", "SWARM_IDEMPOTENCY_KEY", "SWARM_RUN_ID"}
+        ours = {"SWARM_WORKER_HANDLE", "SWARM_IDEMPOTENCY_KEY", "SWARM_RUN_ID", "SWARM_DEPTH"}
         assert set(inside["env"]) == expected | facts | ours
         assert "canary" not in str(inside)
 
