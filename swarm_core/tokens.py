@@ -28,7 +28,7 @@ _VERSION = "swarm-token-1"
 _MAX_SIGNED_BYTES = 6000
 _MAX_INTEGER = 2**53 - 1
 _MAX_TTL = 10 * 366 * 86400.0
-_ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
+_ALPHABET = r"[A-Za-z0-9_-]*\Z"
 _FIELDS = frozenset(attribute.name for attribute in attrs.fields(CapToken))
 _ROLES = frozenset(role.value for role in Role)
 _VERBS = frozenset(verb.value for verb in Verb)
@@ -258,7 +258,7 @@ def _is_canonical(token: CapToken, raw: bytes) -> bool:
 def _from_base64(text: str) -> bytes:
     if len(text) > MAX_TOKEN_CHARS:
         raise TokenDecodeError("base64", f"more than {MAX_TOKEN_CHARS} characters")
-    if not _ALPHABET.match(text):
+    if not re.match(_ALPHABET, text):
         raise TokenDecodeError("base64", "a character is not of the URL-safe alphabet (padding is not written)")
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

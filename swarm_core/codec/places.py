@@ -19,9 +19,10 @@ Steps = tuple[str | int, ...]
 Tree = tuple[int, Any]
 
 _LONGEST = 240
-_ROOT = re.compile(r"[^.\[]*")
-_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]")
-_BREAK = re.compile(r"\r\n?|\n")
+# Compiled when it is first used, not at every start.
+_ROOT = r"[^.\[]*"
+_STEP = r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(\"(?:[^\"\\]|\\.)*\")\]"
+_BREAK = r"\r\n?|\n"
 
 
 def place_of(steps: Steps, root: str = "$") -> str:
@@ -37,9 +38,10 @@ def shown(path: str) -> str:
 def steps_of(text: str) -> Steps:
     """Return the steps of a place below its root, as far as they can be read."""
     steps: list[str | int] = []
-    root = _ROOT.match(text)
+    root = re.match(_ROOT, text)
     at = root.end() if root else 0
-    while found := _STEP.match(text, at):
+    step = re.compile(_STEP)
+    while found := step.match(text, at):
         name, index, key = found.groups()
         steps.append(int(index) if index is not None else name if name is not None else json.loads(key))
         at = found.end()
@@ -56,7 +58,7 @@ class Lines:
     def at(self, offset: int) -> tuple[int, int]:
         """Return the line and the column of an offset."""
         if self.starts is None:
-            self.starts = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+            self.starts = [0, *(found.end() for found in re.finditer(_BREAK, self.text))]
         line = bisect_right(self.starts, offset)
         return line, offset - self.starts[line - 1] + 1
 

@@ -26,7 +26,8 @@ from swarm_core.model.ids import is_name
 
 _TEN_YEARS = 10 * 365 * 86400
 _LABEL_LENGTH = 200
-_SEMVER = re.compile(
+# Compiled when it is first used, not at every start.
+_SEMVER = (
     r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z.-]+)?\Z"
 )
 _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
@@ -59,7 +60,7 @@ def _no_nul(value: str) -> Fault | None:
 
 
 def _version(value: str) -> Fault | None:
-    found, (major, minor, _) = _SEMVER.match(value), SCHEMA_VERSION.split(".")
+    found, (major, minor, _) = re.match(_SEMVER, value), SCHEMA_VERSION.split(".")
     supported = f"this version reads {major}.{minor}.x"
     if not found:
         return Fault("schema_version", f"{_quoted(value)} is no version such as {SCHEMA_VERSION}", hint=supported)

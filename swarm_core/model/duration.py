@@ -7,8 +7,9 @@ import re
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\Z")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?b|b|)\Z", re.IGNORECASE | re.ASCII)
+# Compiled when it is first used, not at every start.
+_DURATION = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\Z"
+_SIZE = r"(?ai)([0-9]+(?:\.[0-9]+)?)\s*([kmg]i?b|b|)\Z"
 _LONGEST = 10 * 365 * 86400.0
 _LARGEST = 2**63
 
@@ -19,7 +20,7 @@ def parse_duration(text: str | float) -> float:
     Raises: ValueError, when the text is no duration, is not positive, or is longer than ten years.
     """
     if isinstance(text, str):
-        match = _DURATION.match(text.strip())
+        match = re.match(_DURATION, text.strip())
         if not match:
             raise ValueError(f"{_shown(text)} is no duration: write seconds as a number, or a text such as 90s or 5m")
         seconds = float(match[1]) * _SECONDS[match[2]]
@@ -39,7 +40,7 @@ def parse_size(text: str | int) -> int:
     """
     size: float
     if isinstance(text, str):
-        match = _SIZE.match(text.strip())
+        match = re.match(_SIZE, text.strip())
         if not match:
             raise ValueError(f"{_shown(text)} is no size: write bytes, or a number with KB, MB, GB, KiB, MiB or GiB")
         size = float(match[1]) * _BYTES[match[2].lower()]

@@ -19,7 +19,8 @@ OutputRef = NewType("OutputRef", str)
 BITS = {"RUN-": 64, "T-": 64, "S-": 64, "W-": 64, "R-": 96, "out-": 64, "wh-": 128}
 
 _MADE = {prefix: (bits, f"{prefix}%0{bits // 4}x") for prefix, bits in BITS.items()}
-_REST = re.compile(r"[0-9A-Za-z_.-]{1,120}\Z")
+# Compiled when it is first used, not at every start.
+_REST = r"[0-9A-Za-z_.-]{1,120}\Z"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 RandomBits = Callable[[int], int]
@@ -36,7 +37,7 @@ def check_id(prefix: str, text: str) -> str:
 
     Raises: InvalidId.
     """
-    if not isinstance(text, str) or not text.startswith(prefix) or not _REST.match(text, len(prefix)):
+    if not isinstance(text, str) or not text.startswith(prefix) or not re.match(_REST, text[len(prefix) :]):
         raise InvalidId(str(text), expected=f"an id of the form {prefix}...")
     return text
 
