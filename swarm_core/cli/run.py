@@ -15,7 +15,7 @@ from swarm_core.cli import inputs, outcome
 from swarm_core.cli.interrupt import cancel_on_signal, to_the_end
 from swarm_core.cli.progress import progress_for
 from swarm_core.errors import DocumentError, SpawnDepthExceeded
-from swarm_core.model.problem import Problem
+from swarm_core.model.problem import Problem, Severity
 from swarm_core.model.task import RunStatus
 from swarm_core.model.value import NotJson
 from swarm_core.settings import Settings
@@ -75,7 +75,8 @@ async def _run(
             prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
             if not quiet:
                 for problem in prepared.problems:
-                    outcome.say(f"{problem.severity}: {problem}")
+                    if problem.severity is not Severity.NOTE:  # notes are for `check` and `explain`
+                        outcome.say(f"{problem.severity}: {problem}")
             launched = await _launch(swarm, prepared, init_ctx)
             result = await _watched(launched, quiet=quiet)
     _print(result, as_json=as_json)

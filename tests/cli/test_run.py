@@ -56,6 +56,14 @@ class TestResult:
         assert "pass      critic  /  attempt 1" in ended.err
         assert "\x1b" not in ended.err
 
+    def test_a_set_layer_that_is_not_there_is_a_note_of_check_and_no_noise_of_run(self, swarm, write):
+        path, without = write("s.json", scripted("fine")), {"SWARM_DISABLE_PLUGINS": "audit"}
+
+        checked, ended = swarm("check", path, "--json", env=without), swarm("run", path, env=without)
+
+        assert ["layer_not_installed"] == [problem["code"] for problem in checked.json["problems"]]
+        assert (0, False) == (ended.code, "audit" in ended.err)
+
     def test_quiet_shows_no_progress(self, swarm, write):
         assert "" == swarm("run", write("s.json", scripted("fine")), "--quiet").err
 
