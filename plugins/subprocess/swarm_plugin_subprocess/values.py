@@ -20,8 +20,8 @@ def read_json(text: str) -> Any:
     """Return the one JSON value that a text is.
 
     Lone surrogates become U+FFFD, since no text with one can be stored or sent. Of a key that stands twice the last
-    counts. Raises: ValueError, for anything else than one value, for numbers that JSON has not (NaN, 1e400), and for
-    values nested deeper than the engine takes.
+    counts. Integers outside [-2^63, 2^64) are floats. Raises: ValueError, for anything else than one value, for numbers
+    that JSON has not (NaN, 1e400), and for values nested deeper than the engine takes.
     """
     stripped = text.strip().removeprefix("\ufeff")
     try:
@@ -33,6 +33,7 @@ def read_json(text: str) -> Any:
     return _without_surrogates(value) if "\\u" in stripped else value
 
 
+_SURELY_SMALL = 19  # digits, the sign counted
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 
 
@@ -55,6 +56,14 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
+def _whole(text: str) -> int | float:
+    """Return an integer, outside [-2^63, 2^64) as the nearest float, as flows read it."""
+    if len(text) < _SURELY_SMALL:
+        return int(text)
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else _finite(text)
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
@@ -66,4 +75,4 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-_DECODER = JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+_DECODER = JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_no_constant)

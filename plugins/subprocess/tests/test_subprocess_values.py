@@ -28,6 +28,20 @@ def test_p30_whatever_is_read_is_a_value_that_the_engine_takes(value):
     assert json_copy(read, max_bytes=10**6) == read
 
 
+@pytest.mark.parametrize("number", [-(2**63) - 1, 2**64, 10**300])
+def test_an_integer_beyond_64_bits_is_the_nearest_float(number):
+    read = read_json(f"[{number}]")[0]
+
+    assert (float, float(number)) == (type(read), read)
+
+
+@pytest.mark.parametrize("number", [-(2**63), 2**64 - 1, 10**17, -(10**17)])
+def test_an_integer_of_64_bits_stays_exact(number):
+    read = read_json(f"[{number}]")[0]
+
+    assert (int, number) == (type(read), read)
+
+
 @given(st.text())
 def test_what_is_valid_is_read_as_it_is(text):
     for ascii_only in (True, False):
