@@ -70,7 +70,6 @@ class Runs:
             program=evolve(program, limits=self._limits(program.limits)),
             events=EventLog(run_id, size=settings.event_log_size, time=clock.time),
             session=session,
-            started_at=clock.time(),
             done=asyncio.get_running_loop().create_future(),
             counts=dict.fromkeys(map(str, _COUNTED), 0),
         )
@@ -83,7 +82,6 @@ class Runs:
     def cancel(self, run: RunRecord) -> None:
         """Cancel a run and everything below it; what has ended stays as it is."""
         if run.status is RunStatus.RUNNING and run.driver is not None:
-            run.cancel_asked = True
             run.driver.cancel()
 
     def pause(self, run: RunRecord) -> None:

@@ -11,7 +11,6 @@ from attrs import define, field
 
 from swarm_core.engine.events import EventLog
 from swarm_core.errors import RunNotFound, TaskNotFound, did_you_mean
-from swarm_core.model.call import OperatorInfo
 from swarm_core.model.ids import ResumeKey, RunId, TaskId
 from swarm_core.model.policy import AgentPolicy
 from swarm_core.model.task import FINAL_STATUSES, DispatchOutcome, RunStatus, TaskSpec, TaskState, TaskStatus
@@ -106,20 +105,17 @@ class RunRecord:
     program: Program
     events: EventLog
     session: OperatorSession
-    started_at: float
     done: asyncio.Future[None]
     status: RunStatus = RunStatus.RUNNING
     final_ctx: Any = None
     error: Mapping[str, Any] | None = None
     driver: asyncio.Task[None] | None = None
-    cancel_asked: bool = False
     paused: asyncio.Future[None] | None = None
     live: dict[TaskId, TaskRecord] = field(factory=dict)
     finished: deque[TaskId] = field(factory=deque)
     counts: dict[str, int] = field(factory=dict)
     resources: dict[str, Any] = field(factory=dict)
     slots: dict[str, asyncio.Semaphore] = field(factory=dict)
-    operators: dict[str, OperatorInfo] = field(factory=dict)
 
 
 class EngineState:

@@ -117,5 +117,4 @@ class Lane:
 
 ExprCode = Callable[[Lane], Any]
 Writer = Callable[[Lane, Any], None]
-SyncCode = Callable[[Lane], None]
 AsyncCode = Callable[[Lane], Awaitable[None]]

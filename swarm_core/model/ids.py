@@ -11,12 +11,10 @@ from swarm_core.errors import InvalidId
 RunId = NewType("RunId", str)
 TaskId = NewType("TaskId", str)
 SessionId = NewType("SessionId", str)
-WorkerId = NewType("WorkerId", str)
 ResumeKey = NewType("ResumeKey", str)
-OutputRef = NewType("OutputRef", str)
 
-# prefix -> random bits. Ids that grant anything (handles) take their 128 bits from the operating system.
-BITS = {"RUN-": 64, "T-": 64, "S-": 64, "W-": 64, "R-": 96, "out-": 64, "wh-": 128}
+# prefix -> random bits. These ids grant nothing; what does (nonces, handles) is made where tokens are.
+BITS = {"RUN-": 64, "T-": 64, "S-": 64, "out-": 64}
 
 _MADE = {prefix: (bits, f"{prefix}%0{bits // 4}x") for prefix, bits in BITS.items()}
 # Compiled when it is first used, not at every start.
