@@ -77,10 +77,10 @@ def _parent_of(pid: str) -> int:
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat:
             text = stat.read(4096)
-    except OSError:
+        # pid (name) state ppid ...; the name may hold blanks and parentheses.
+        return int(text[text.rindex(b")") + 2 :].split(b" ", 2)[1])
+    except (OSError, ValueError):  # it is gone, or went while it was read
         return 0
-    # pid (name) state ppid ...; the name may hold blanks and parentheses.
-    return int(text[text.rindex(b")") + 2 :].split(b" ", 2)[1])
 
 
 def descendants(roots: list[int]) -> list[int]:
@@ -106,13 +106,15 @@ def end_trees(roots: list[int]) -> None:
     """Kill everything below the roots.
 
     All are stopped before the first is killed, again and again until no new one shows up: a stopped process can neither
-    fork nor notice that its children die.
+    fork nor notice that its children die. What was stopped is killed even when looking for more fails.
     """
     stopped: set[int] = set()
-    while fresh := [pid for pid in descendants(roots) if pid not in stopped]:
-        send(signal.SIGSTOP, *fresh)
-        stopped.update(fresh)
-    send(signal.SIGKILL, *stopped)
+    try:
+        while fresh := [pid for pid in descendants(roots) if pid not in stopped]:
+            send(signal.SIGSTOP, *fresh)
+            stopped.update(fresh)
+    finally:
+        send(signal.SIGKILL, *stopped)
 
 
 def bury() -> tuple[dict[int, int], bool]:

@@ -40,7 +40,9 @@ class Tree:
         deadline = time.monotonic() + seconds
         while self.alive() and time.monotonic() < deadline:
             time.sleep(0.005)
-        return not self.alive()
+        if left := {pid: stat_of(pid)[0] for pid in self.alive()}:
+            print(f"still alive, with their states: {left}")
+        return not left
 
 
 def stat_of(pid: int) -> tuple[str, str]:
