@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench wheels clean
+.PHONY: help demo test lint format docs bench crash wheels clean
 
 VENV        ?= .venv
 BIN         := $(VENV)/bin
@@ -10,6 +10,7 @@ DEMO        ?= $(BIN)/swarm run examples/code_review/code_review.yaml
 REPORT      ?= build/code_review/report.md
 PYTEST_ARGS ?= -n 2
 BENCH_ARGS  ?=
+CRASH_ARGS  ?= --kills 1000
 # INSTALLER=pip skips uv, which is only there to be fast.
 INSTALLER   ?= uv
 
@@ -47,6 +48,9 @@ docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link fails
 bench: $(VENV)/.dev  ## Measure beside plain asyncio and three peers; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/pure_flow.py
+
+crash: $(VENV)/.dev  ## Kill engines at the worst moments, thousands of times, and look whether anything is lost or doubled
+	$(BIN)/python tests/crash/driver.py $(CRASH_ARGS)
 
 wheels: $(VENV)/.dev  ## Build the wheels of the core and of every plugin into dist/
 	for project in $(dir $(PYPROJECTS)); do $(BIN)/python -m build --wheel --no-isolation --outdir dist $$project || exit; done

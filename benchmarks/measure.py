@@ -1,11 +1,13 @@
 """Run one workload of one peer in this process and print its figures as a Python literal.
 
-Called by run.py as `measure.py PEER WORKLOAD SIZE` with the interpreter of the peer's own environment. Imports next to
-nothing, so that the cold start is the peer's: json and pathlib alone would double what a bare interpreter takes.
+Called by sample.py as `measure.py MODULE WORKLOAD SIZE` with the interpreter of the peer's own environment, in an empty
+folder. Imports next to nothing, so that the cold start is the peer's: json and pathlib alone would double what a bare
+interpreter takes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from importlib import import_module
@@ -13,10 +15,14 @@ from importlib import import_module
 TYPE_CHECKING = False  # as in typing, whose import would count
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractAsyncContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from typing import Any
 
-    Building = Callable[[], Any] | AbstractAsyncContextManager[Callable[[], Awaitable[Any]]]
+    Building = (
+        Callable[[], Any]
+        | AbstractContextManager[Callable[[], Any]]
+        | AbstractAsyncContextManager[Callable[[], Awaitable[Any]]]
+    )
     State = dict[str, Any]
 
 CHUNK_BYTES = 10 * 1024
@@ -30,6 +36,8 @@ class Job:
     def __init__(self, size: int) -> None:
         self.size = size
         self.marks: list[float] = []
+        self.trips: list[float] = []
+        self.notes: dict[str, float] = {}
 
     def start(self) -> State:
         """Return the small JSON state that chains and loops carry."""
@@ -47,6 +55,26 @@ class Job:
         """Return 10 KB of text, different for each step, and note when the step ran."""
         self.marks.append(time.perf_counter())
         return f"{number:010d}" * (CHUNK_BYTES // 10)
+
+    def file(self, name: str) -> str:
+        """Return the path of a file in this sample's own folder, which is on a real disk."""
+        return os.path.join(os.getcwd(), name)  # noqa: PTH109, PTH118  pathlib is not imported here
+
+    def split(self, count: int) -> list[int]:
+        """Return the lengths of as many chains that together have all steps."""
+        return [len(range(number, self.size, count)) for number in range(count)]
+
+    def ballast(self) -> str:
+        """Return 50 KB of state that no step touches."""
+        return "0123456789" * 5_000
+
+    def trip(self, begin: float) -> None:
+        """Note a round trip that began at `begin`, a `time.perf_counter()`."""
+        self.trips.append(time.perf_counter() - begin)
+
+    def note(self, **figures: float) -> None:
+        """Keep figures of the adapter's own beside the times."""
+        self.notes.update(figures)
 
     def growth(self) -> float:
         """Return how much longer the last tenth of the steps took than the first tenth."""
@@ -69,6 +97,15 @@ async def timed_async(building: AbstractAsyncContextManager[Any]) -> tuple[Any, 
         return result, built - begin, time.perf_counter() - built
 
 
+def timed_within(building: AbstractContextManager[Any]) -> tuple[Any, float, float]:
+    """Enter the peer's context manager, which builds, and call what it yields, which runs."""
+    begin = time.perf_counter()
+    with building as run:
+        built = time.perf_counter()
+        result = run()
+        return result, built - begin, time.perf_counter() - built
+
+
 def run_workload(function: Callable[[Job], Building], job: Job) -> tuple[Any, float, float]:
     """Let the peer build, then run; return the result and the seconds of both."""
     building, build_s = timed(function, job)
@@ -76,6 +113,9 @@ def run_workload(function: Callable[[Job], Building], job: Job) -> tuple[Any, fl
         import asyncio
 
         result, more_s, run_s = asyncio.run(timed_async(building))
+        return result, build_s + more_s, run_s
+    if hasattr(building, "__enter__"):
+        result, more_s, run_s = timed_within(building)
         return result, build_s + more_s, run_s
     result, run_s = timed(building)
     return result, build_s, run_s
@@ -90,21 +130,26 @@ def check(result: Any, size: int) -> None:
         raise SystemExit(f"the result is {result!r}, not {size}")
 
 
-def peak_rss_mb() -> float | None:
-    """Return the most memory that this process held at any time; Linux tells, other systems do not (None)."""
+def memory_mb(line_of: str) -> float | None:
+    """Return a line of what Linux says of this process's memory: VmHWM is the most so far, VmRSS what it holds now.
+
+    Other systems do not tell (None).
+    """
     try:
         with open("/proc/self/status") as status:  # noqa: PTH123  pathlib is not imported here
-            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith(f"{line_of}:"))
     except OSError:
         return None
 
 
 def main() -> None:
-    peer, workload, size = sys.argv[1:]
+    module, workload, size = sys.argv[1:]
     job = Job(int(size))
-    result, build_s, run_s = run_workload(getattr(import_module(f"peers.{peer}"), workload), job)
+    result, build_s, run_s = run_workload(getattr(import_module(module), workload), job)
     check(result, job.size)
-    figures = {"build_s": build_s, "run_s": run_s, "peak_rss_mb": peak_rss_mb()}
+    figures = {"build_s": build_s, "run_s": run_s, "peak_rss_mb": memory_mb("VmHWM"), **job.notes}
+    if job.trips:
+        figures["round_trip_s"] = sorted(job.trips)[len(job.trips) // 2]
     if len(job.marks) > 20:
         figures["growth"] = job.growth()
     print(repr(figures))

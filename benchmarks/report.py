@@ -6,22 +6,30 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workloads import WORKLOADS, Workload
+from targets import held
+from workloads import DURABLE, IN_MEMORY, Workload
 
 OURS = "swarm"
 CROWDED = 0.35
+BESIDE = {
+    "growth": lambda ratio: f"last steps x{ratio:.1f}",
+    "syncs": lambda count: f"{count:.1f} fsyncs a step",
+    "disk_bytes": lambda count: f"{count / 1e6:,.1f} MB on disk",
+    "restart_s": lambda seconds: f"start-up {seconds:.2f} s",
+    "resume_all_s": lambda seconds: f"all answered and done {seconds:.2f} s",
+}
 
 
 def summary(workload: Workload, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the median figure with its range, what else was measured, and every sample."""
     figures = [workload.figure(sample) for sample in samples]
-    others = ("peak_rss_mb", "growth", "build_s", "other_cpu")
+    others = {"peak_rss_mb", "build_s", "other_cpu", *workload.beside}
     return {
         "unit": workload.unit,
         "median": statistics.median(figures),
         "min": min(figures),
         "max": max(figures),
-        **{name: median_of(name, samples) for name in others if name in samples[0]},
+        **{name: median_of(name, samples) for name in sorted(others & samples[0].keys())},
         "samples": [{name: rounded(value) for name, value in sample.items()} for sample in samples],
     }
 
@@ -35,44 +43,73 @@ def rounded(value: float) -> float:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """Return the whole report: the figures, the ratios, how each peer does each workload."""
+    """Return the whole report: the figures, the ratios, the targets, how each peer does each workload."""
     meta, peers = results["meta"], results["peers"]
     parts = [
         "# Benchmark results",
         f"{meta['date']}, CPython {meta['python']}, {meta['cpus']} cores of {meta['cpu']}; "
-        f"medians of {meta['repetitions']} interleaved runs (smallest to largest)."
+        f"medians of {meta['repetitions']} interleaved runs, three of what takes longer than a second "
+        "(smallest to largest)."
         + (f" Sizes times {meta['scale']:g}: only good for trying out." if meta["scale"] != 1 else ""),
-        "## Figures",
-        table(peers, figure_cell),
+        *section("Figures", peers, IN_MEMORY, figure_cell),
         "Memory of the cold start: " + memory(peers) + ".",
+        *section(f"Figures on disk ({meta.get('file_system', 'unknown')})", peers, DURABLE, figure_cell),
     ]
     if OURS in peers and len(peers) > 1:
         others = {peer: facts for peer, facts in peers.items() if peer != OURS}
-        parts += [
-            "## swarm compared",
-            "How many times as fast as the peer swarm is: above 1 swarm is faster, below 1 the peer. "
-            "What lies between 0.7 and 1.5 may be the machine's mood.",
-            table(others, lambda workload, facts: ratio_cell(workload, peers[OURS], facts)),
-        ]
+
+        def ratio(workload: Workload, facts: Mapping[str, Any]) -> str:
+            return ratio_cell(workload, peers[OURS], facts)
+
+        parts += section("swarm compared", others, IN_MEMORY, ratio, COMPARED)
+        parts += section("swarm compared, on disk", others, DURABLE, ratio)
+    if meta["scale"] == 1 and held(peers):
+        parts += ["## What durability may cost", targets(peers)]
     parts += ["## What each peer does", *(how(peer, facts) for peer, facts in peers.items())]
     return "\n\n".join([*parts, *notes(peers)]) + "\n"
 
 
-def table(peers: Mapping[str, Any], cell: Any) -> str:
-    rows = [["", *peers], ["---"] * (len(peers) + 1)]
-    for workload in WORKLOADS:
-        cells = [cell(workload, facts) for facts in peers.values()]
-        if any(cells):
-            rows.append([f"{workload.title}, {workload.unit}", *(text or "-" for text in cells)])
+COMPARED = (
+    "How many times as fast (or as small) as the peer swarm is: above 1 swarm is ahead, below 1 the peer. "
+    "What lies between 0.7 and 1.5 may be the machine's mood."
+)
+
+
+def section(
+    title: str, peers: Mapping[str, Any], workloads: Sequence[Workload], cell: Any, words: str | None = None
+) -> list[str]:
+    """Return a heading and a table of the peers that have anything in it; nothing when none has."""
+    cells = {peer: [cell(workload, facts) for workload in workloads] for peer, facts in peers.items()}
+    columns = {peer: texts for peer, texts in cells.items() if any(texts)}
+    if not columns:
+        return []
+    rows = [["", *columns], ["---"] * (len(columns) + 1)]
+    for number, workload in enumerate(workloads):
+        texts = [column[number] for column in columns.values()]
+        if any(texts):
+            rows.append([f"{workload.title}, {workload.unit}", *(text or "-" for text in texts)])
+    return [f"## {title}", *([words] if words else []), lines_of(rows)]
+
+
+def lines_of(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def targets(peers: Mapping[str, Any]) -> str:
+    rows = [["", "wanted", "reached", ""], ["---"] * 4]
+    for target, value in held(peers):
+        wanted = f"{'at least' if target.or_more else 'at most'} {target.limit:,g} {target.unit}"
+        rows.append([target.text, wanted, f"**{short(value)}**", "met" if target.met(value) else "missed"])
+    return lines_of(rows)
 
 
 def figure_cell(workload: Workload, facts: Mapping[str, Any]) -> str:
     found = facts["workloads"].get(workload.name)
     if found is None:
         return "failed" if workload.name in facts["failed"] else ""
-    growth = f", last steps x{found['growth']:.1f}" if "growth" in found else ""
-    return f"**{short(found['median'])}** ({short(found['min'])} to {short(found['max'])}{growth})"
+    beside = [text(found[name]) for name, text in BESIDE.items() if name in found]
+    spread = f"{short(found['min'])} to {short(found['max'])}"
+    return f"**{short(found['median'])}** ({', '.join([spread, *beside])})"
 
 
 def ratio_cell(workload: Workload, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:

@@ -10,7 +10,19 @@ from attrs import frozen
 
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import OutputEvent, OutputRecord
+from swarm_core.model.run import (
+    Asked,
+    Durability,
+    JournalRow,
+    Owner,
+    Question,
+    Refusal,
+    RunFilter,
+    RunWrite,
+    StoredRun,
+)
 from swarm_core.model.shown import shown
+from swarm_core.model.task import RunStatus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +30,25 @@ if TYPE_CHECKING:
 Run = Callable[[Call], Awaitable[Result]]
 
 
+class _NoDefault:
+    """The type of NO_DEFAULT."""
+
+    def __repr__(self) -> str:
+        return "NO_DEFAULT"
+
+
+NO_DEFAULT: Any = _NoDefault()
+"""Stands for a default that was not given, where None is one."""
+
+
 class Spawner(ABC):
     """Carries out the attempts of one agent."""
+
+    parks: ClassVar[bool] = False
+    """Whether the engine may let go of an attempt that waits for an answer, and begin it anew when the answer is there.
+
+    Only for a kind whose attempts do nothing before they ask that must not be done twice.
+    """
 
     @abstractmethod
     async def run(self, call: Call) -> Result | None:
@@ -112,10 +141,28 @@ class AttemptContext(ABC):
         """
 
     @abstractmethod
-    async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
+    async def ask(
+        self,
+        question: Any,
+        *,
+        timeout: float | None = None,
+        schema: Any = None,
+        who: Sequence[str] = (),
+        default: Any = NO_DEFAULT,
+    ) -> Any:
         """Suspend the task until somebody answers, and return the answer.
 
-        Raises: PollTimeout, when `timeout` seconds pass without one.
+        `schema` is the JSON Schema that the answer must fit, `who` the names that may answer (empty: anyone). After
+        `timeout` seconds the answer is `default`. With a run store the question outlives the process: the n-th question
+        of a task that is run again gets the answer that it got before. Raises: PollTimeout, when the time is over and
+        there is no default; ValueError, when `schema` is no JSON Schema.
+        """
+
+    @abstractmethod
+    def spend(self, **amounts: float) -> None:
+        """Report what was used of the budget's counters, such as `tokens=1200, cost=0.03`; amounts add up.
+
+        Raises: ValueError, for an amount that is negative or no number.
         """
 
     @abstractmethod
@@ -177,8 +224,158 @@ class OutputStore(ABC):
         """Return an attempt's outputs in the order they came."""
 
     @abstractmethod
+    async def keep(self, run_id: str, blobs: Mapping[str, bytes]) -> None:
+        """Keep large values by the SHA-256 of their bytes (64 hex digits), for as long as a run refers to them.
+
+        What is known already is not written again. When this returns, they are as durable as the store makes things.
+        """
+
+    @abstractmethod
+    async def load(self, digest: str) -> bytes:
+        """Return a value that was kept.
+
+        Raises: OutputNotFound; StoreUnreadable, when what is there no longer has that digest.
+        """
+
+    @abstractmethod
     async def forget_run(self, run_id: str) -> None:
-        """Drop all outputs of a run."""
+        """Drop all outputs of a run, and the large values that no other run refers to."""
+
+
+class RunStore(ABC):
+    """Keeps runs, their journals and their questions.
+
+    Every write is atomic and, when it returns, as durable as `durability` says. Writers of one store may be several
+    processes. Raises, from every method: StoreUnavailable, when it cannot be done now and nothing was written;
+    StoreUnreadable, when what is there cannot be used.
+    """
+
+    durability: Durability
+    url: str
+    """Where the store is, as people may read it: no secrets."""
+    outputs: OutputStore | None = None
+    """Where outputs are kept in the same place and the same transactions, None when that is elsewhere."""
+
+    # owners
+
+    @abstractmethod
+    async def enlist(self, owner: Owner) -> None:
+        """Keep an engine as an owner, or renew its sign of life."""
+
+    @abstractmethod
+    async def leave(self, owner_id: str) -> None:
+        """Forget an owner; runs that it still holds have none then."""
+
+    @abstractmethod
+    async def owners(self) -> Sequence[Owner]:
+        """Return all owners."""
+
+    # writing
+
+    @abstractmethod
+    async def commit(self, writes: Sequence[RunWrite]) -> Mapping[str, Refusal]:
+        """Write what belongs to several runs in one transaction; return the runs that were refused, and why.
+
+        A refused run is not changed at all; the others are written.
+        """
+
+    @abstractmethod
+    async def claim(self, run_id: str, owner_id: str, epoch: int) -> StoredRun:
+        """Give a run that is at `epoch` to an owner and return it; its epoch is then one higher.
+
+        Raises: RunNotFound; RunLost, when the run is at another epoch.
+        """
+
+    @abstractmethod
+    async def ask_cancel(self, run_id: str, by: str, at: float) -> StoredRun:
+        """Note that a cancel is wanted, unless the run has ended or it was noted before; return the run.
+
+        Raises: RunNotFound.
+        """
+
+    @abstractmethod
+    async def answer(self, key: str, answer: Any, *, by: str, at: float) -> Question:
+        """Give an open question its answer and return it; the first answer counts.
+
+        Whether the answer fits is checked before. Raises: ResumeKeyNotFound; AlreadyAnswered, when it is not open.
+        """
+
+    @abstractmethod
+    async def delete(self, run_id: str) -> None:
+        """Remove a run with its journal and questions, and its Blueprint unless other runs have it.
+
+        Raises: RunNotFound.
+        """
+
+    # reading
+
+    @abstractmethod
+    async def get(self, run_id: str) -> StoredRun:
+        """Return a run's record.
+
+        Raises: RunNotFound, with the nearest id as hint.
+        """
+
+    @abstractmethod
+    async def find(self, key: str) -> StoredRun | None:
+        """Return the run that was launched under an idempotency key."""
+
+    @abstractmethod
+    async def runs(self, wanted: RunFilter) -> Sequence[StoredRun]:
+        """Return the runs that the filter lets through, the newest first."""
+
+    @abstractmethod
+    async def count(self) -> Mapping[RunStatus, int]:
+        """Return how many runs stand where."""
+
+    @abstractmethod
+    async def blueprint(self, digest: str) -> str:
+        """Return a Blueprint as canonical JSON text.
+
+        Raises: StoreError, when there is none.
+        """
+
+    @abstractmethod
+    async def result(self, run_id: str) -> str | None:
+        """Return the final ctx of a run as JSON text (see the journal), None when it has none.
+
+        Raises: RunNotFound.
+        """
+
+    @abstractmethod
+    async def rows(self, run_id: str, after: int = 0, limit: int | None = None) -> Sequence[JournalRow]:
+        """Return the rows of a run's journal whose last event comes after number `after`, in order.
+
+        Raises: RunNotFound.
+        """
+
+    @abstractmethod
+    async def questions(self, run_id: str | None = None, *, open_only: bool = False) -> Sequence[Question]:
+        """Return questions, of one run or of all, in the order in which they were asked."""
+
+    @abstractmethod
+    async def question(self, key: str) -> Question:
+        """Return one question.
+
+        Raises: ResumeKeyNotFound.
+        """
+
+    @abstractmethod
+    async def asked(self, owner_id: str, now: float) -> Asked | None:
+        """Return what was asked of an owner's runs, None when nothing changed since the last call.
+
+        Cheap: an engine calls it ten times a second. The same things are told again as long as they hold: a cancel
+        until the run has ended, an answer until it was taken (`RunWrite.taken`), a due question until it is no longer
+        open. A question falls due without a change; it is told at the latest a second after its time.
+        """
+
+    @abstractmethod
+    async def version(self) -> object:
+        """Return a value that differs from the one before when another process may have written; cheap."""
+
+    @abstractmethod
+    async def problems(self) -> Sequence[str]:
+        """Check the store as a whole and return what is wrong with it, a sentence each."""
 
 
 # documents ---------------------------------------------------------------------------------------------------

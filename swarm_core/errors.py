@@ -8,8 +8,10 @@ SwarmError                     everything below; carries code, message, where, h
 │   ├── AccessDenied           the token does not allow it
 │   │   ├── BadSignature  TokenExpired  TokenRevoked  TokenUsesExhausted  TokenNotFound
 │   │   └── RoleViolation  ScopeViolation  TokenTaskMismatch
-│   ├── NotFound               TaskNotFound  RunNotFound  SessionNotFound  ResumeKeyNotFound  ResourceNotFound
-│   ├── SpawnDepthExceeded  InvalidTransition  AlreadyAnswered  DispatchFailed  StepBlocked  PollTimeout  EngineClosed
+│   ├── NotFound               TaskNotFound  RunNotFound  StepNotFound  SessionNotFound  ResumeKeyNotFound  ResourceNotFound
+│   ├── SpawnDepthExceeded  InvalidTransition  DispatchFailed  StepBlocked  PollTimeout  EngineClosed  BudgetExceeded
+│   ├── AlreadyAnswered  AnswerInvalid  AnswerDenied
+│   ├── RunEnded  RunOwned  RunDiverged  RunLost
 ├── TokenDecodeError           text that is no token (`.stage` says whether base64 or json failed)
 ├── InvalidId                  an identifier of the wrong form
 ├── WorkerError                an attempt could not be carried out
@@ -17,6 +19,8 @@ SwarmError                     everything below; carries code, message, where, h
 │   ├── WorkerFailed           the worker raised, died or answered garbage
 │   └── WorkerTimeout          the worker was given more time than its agent allows
 ├── StoreError                 OutputNotFound
+│   ├── StoreUnavailable       the store cannot write or read just now: locked, full, failing
+│   └── StoreUnreadable        what is there cannot be used: no store of ours, too new, damaged
 ├── PluginError                one plugin is wrong; carries its name, distribution and version
 │   └── PluginImportFailed  PluginIncompatible  PluginConflict  PluginInvalid  PluginMissing  PluginUnavailable
 └── SettingsError              swarm.toml, SWARM_* or a flag is wrong
@@ -249,6 +253,12 @@ class RunNotFound(NotFound):
     code, thing = "run_not_found", "run"
 
 
+class StepNotFound(NotFound):
+    """No step of the run has this address."""
+
+    code, thing = "step_not_found", "step"
+
+
 class SessionNotFound(NotFound):
     """No session has this id or token."""
 
@@ -294,6 +304,80 @@ class AlreadyAnswered(EngineError):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"already answered: {key}", hint="the first answer counts")
+
+
+class AnswerInvalid(EngineError):
+    """An answer does not fit the question's JSON Schema; the question stays open."""
+
+    code = "answer_invalid"
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"the answer to {key} is refused: {reason}", hint="the question stays open")
+
+
+class AnswerDenied(EngineError):
+    """The question is for others to answer."""
+
+    code = "answer_denied"
+
+    def __init__(self, key: str, by: str, who: Sequence[str]) -> None:
+        self.key, self.by, self.who = key, by, tuple(who)
+        super().__init__(f"{by!r} may not answer {key}", hint=f"it is for: {', '.join(who)}")
+
+
+class RunEnded(EngineError):
+    """The run has ended and cannot be resumed; `status` says how."""
+
+    code = "run_ended"
+
+    def __init__(self, run_id: str, status: str) -> None:
+        self.run_id, self.status = run_id, status
+        hint = f"begin a new one from any step with: swarm rerun {run_id} --from ADDRESS"
+        super().__init__(f"run {run_id} has ended ({status})", hint=hint)
+
+
+class RunOwned(EngineError):
+    """Another living engine holds the run."""
+
+    code = "run_owned"
+
+    def __init__(self, run_id: str, owner: str) -> None:
+        self.run_id, self.owner = run_id, owner
+        hint = f"follow it with: swarm watch {run_id}"
+        super().__init__(f"run {run_id} is held by {owner}", hint=hint)
+
+
+class RunDiverged(EngineError):
+    """A replay asks for something else than was recorded; `address` is the step's."""
+
+    code = "run_diverged"
+
+    def __init__(self, run_id: str, address: str, reason: str) -> None:
+        self.run_id, self.address, self.reason = run_id, address, reason
+        hint = f"nothing was run; see what can be kept with: swarm migrate {run_id} --to FILE"
+        super().__init__(f"run {run_id} cannot be replayed: step {address}: {reason}", hint=hint)
+
+
+class RunLost(EngineError):
+    """Another engine took the run over; what this one still has of it counts no more."""
+
+    code = "run_lost"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"run {run_id} was taken over by another engine", hint=f"swarm watch {run_id}")
+
+
+class BudgetExceeded(EngineError):
+    """The run, or an agent of it, has spent what it was given; `name` is the budget's, such as `dispatches`."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, name: str, limit: float, *, agent: str | None = None) -> None:
+        self.name, self.limit, self.agent = name, limit, agent
+        whose, place = ("the run", "`budget`") if agent is None else (f"agent {agent!r}", "hints.per_agent.<name>.budget")
+        super().__init__(f"{whose} has spent its budget of {name} ({limit:,})", hint=f"it is set in {place}")
 
 
 class DispatchFailed(EngineError):
@@ -431,6 +515,18 @@ class OutputNotFound(StoreError):
     def __init__(self, key: str) -> None:
         self.key = key
         super().__init__(f"output not found: {key}")
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot do it now: locked by another process, disk full, an I/O error. Nothing was acknowledged."""
+
+    code = "store_unavailable"
+
+
+class StoreUnreadable(StoreError):
+    """What is there cannot be used: no store of ours, of a newer schema, damaged, or a row that does not decode."""
+
+    code = "store_unreadable"
 
 
 # plugins -----------------------------------------------------------------------------------------------------

@@ -42,6 +42,10 @@ def parse_count(value: object, least: int = 1) -> int:
     return value
 
 
+def _size_or_nothing(value: Any) -> float:
+    return 0 if value in (0, "0") and not isinstance(value, bool) else parse_size(value)
+
+
 def _setting(default: float, parse: Callable[[Any], float], summary: str) -> Any:
     return field(default=default, metadata={"parse": parse, "summary": summary})
 
@@ -61,6 +65,10 @@ class EngineSettings:
     heartbeat_misses: int = _setting(3, parse_count, "missed signs of life after which a session counts as gone")
     max_lanes: int = _setting(100_000, parse_count, "lanes of one fan-out")
     max_value_bytes: int = _setting(16 * 1024 * 1024, parse_size, "the size of one result as JSON")
+    lease: float = _setting(30.0, parse_duration, "how long an engine that gives no sign of life keeps its runs")
+    offload_threshold: float = _setting(
+        32 * 1024, _size_or_nothing, "the size from which a value is kept beside the journal"
+    )
     finished_runs_kept: int = _setting(100, partial(parse_count, least=0), "ended runs that stay in memory")
 
 
@@ -79,6 +87,15 @@ class PluginSettings:
 
 
 @frozen(kw_only=True)
+class StoreSettings:
+    """Where runs are kept; None leaves that to whoever opens the swarm."""
+
+    __repr__ = shown
+
+    url: str | None = None
+
+
+@frozen(kw_only=True)
 class Settings:
     """All settings of one Swarm.
 
@@ -91,6 +108,7 @@ class Settings:
 
     engine: EngineSettings = field(factory=EngineSettings)
     plugins: PluginSettings = field(factory=PluginSettings)
+    store: StoreSettings = field(factory=StoreSettings)
     sections: Mapping[str, Any] = field(factory=dict)
     layer_sets: Mapping[str, tuple[LayerUse, ...]] = field(factory=dict)
     file: Path | None = None
@@ -136,6 +154,7 @@ def load_settings(
     return Settings(
         engine=EngineSettings(**sources.table(merged, "engine")),
         plugins=PluginSettings(**sources.table(merged, "plugins")),
+        store=StoreSettings(**sources.table(merged, "store")),
         sections=sources.table(merged, "plugin"),
         layer_sets={name: body["use"] for name, body in sources.table(merged, "layers").items()},
         file=path,
@@ -146,3 +165,23 @@ def load_settings(
 def engine_fields() -> Mapping[str, Any]:
     """Return the engine's settings by name; an attribute's `metadata` has `parse` and `summary`."""
     return {attribute.name: attribute for attribute in fields(EngineSettings)}
+
+
+def store_url(settings: Settings, named: str | None = None) -> str:
+    """Return the URL of the run store: the one that was named, else the one that is set, else the project's own.
+
+    The project's own is `.swarm/swarm.db` in the folder of `swarm.toml`, without one in the working directory. What
+    `swarm.toml` says is relative to its folder, everything else to the working directory.
+    """
+    from pathlib import Path
+
+    folder = settings.file.parent if settings.file is not None else Path.cwd()
+    if named is not None:
+        return named
+    url = settings.store.url
+    if url is None:
+        return f"sqlite:///{folder.absolute() / '.swarm' / 'swarm.db'}"
+    relative = url.removeprefix("sqlite:///")
+    if settings.origins.get("store.url") == str(settings.file) and relative != url and not relative.startswith("/"):
+        return f"sqlite:///{folder.absolute() / relative}"
+    return url

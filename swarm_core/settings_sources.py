@@ -21,7 +21,9 @@ Key = tuple[str, ...]
 _ENGINE = "SWARM_ENGINE_"
 _DISABLE = "SWARM_DISABLE_PLUGINS"
 _CONFIG = "SWARM_CONFIG"
-_TABLES = ("engine", "layers", "plugin", "plugins")
+_STORE = "SWARM_STORE"
+_OURS = (_DISABLE, _CONFIG, _STORE)
+_TABLES = ("engine", "layers", "plugin", "plugins", "store")
 _LARGEST_FILE = 1024 * 1024
 _LONGEST_MESSAGE = 200
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z")
@@ -90,14 +92,16 @@ def read_file(path: Path) -> Source:
 
 
 def read_environ(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[Source]:
-    """Yield what `SWARM_ENGINE_<FIELD>` and `SWARM_DISABLE_PLUGINS` say; other variables are not ours to judge."""
+    """Yield what `SWARM_ENGINE_<FIELD>`, `SWARM_STORE` and `SWARM_DISABLE_PLUGINS` say; others are not ours to judge."""
     names = sorted(name for name in environ if name.startswith("SWARM_"))
     for name in names:
         if name.startswith(_ENGINE):
             yield Source(name, {"engine": {name.removeprefix(_ENGINE).lower(): _literal(environ[name])}})
         elif name == _DISABLE and environ[name].strip() not in ("", "0"):
             yield Source(name, {"plugins": _disabled(environ[name])})
-        elif name not in (_DISABLE, _CONFIG) and (close := get_close_matches(name, (_DISABLE, _CONFIG), 1, 0.9)):
+        elif name == _STORE and environ[name]:
+            yield Source(name, {"store": {"url": environ[name]}})
+        elif name not in _OURS and (close := get_close_matches(name, _OURS, 1, 0.9)):
             hint = f"did you mean {close[0]!r}?"
             problems.append(Problem(code="unknown_setting", message="unknown variable", path=name, hint=hint))
 
@@ -226,6 +230,12 @@ def _truth(value: Any) -> bool:
     return value
 
 
+def _url(value: Any) -> str:
+    if not isinstance(value, str) or "://" not in value:
+        raise ValueError(f"a URL such as sqlite:///runs.db or memory:// was expected, not {_short(repr(value))}")
+    return value
+
+
 def _uses(value: Any) -> tuple[LayerUse, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"a list of layers was expected, not {_kind(value)}")
@@ -256,6 +266,7 @@ _PARSERS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         attribute.name: _truth if attribute.default is False else _names for attribute in fields(PluginSettings)
     },
     "layers": {"use": _uses},
+    "store": {"url": _url},
 }
 
 

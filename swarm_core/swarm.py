@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Se
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from swarm_core.compile import (
     LinkedLayer,
@@ -18,23 +18,29 @@ from swarm_core.compile import (
     link,
     resolve_layers,
 )
-from swarm_core.contracts import Clock, OutputStore, Processes
+from swarm_core.codec import structure
+from swarm_core.contracts import Clock, OutputStore, Processes, RunStore
 from swarm_core.documents import Document, in_order, read_document
 from swarm_core.engine.engine import Engine
-from swarm_core.engine.program import Program
+from swarm_core.engine.migration import Migration
+from swarm_core.engine.program import Pinned, Program
 from swarm_core.engine.runs import RunResult
 from swarm_core.engine.sessions import SessionRequest
 from swarm_core.engine.state import RunRecord
-from swarm_core.errors import SettingsError, did_you_mean
+from swarm_core.errors import RunLost, SettingsError, did_you_mean
 from swarm_core.factories import Environment, Function
 from swarm_core.flow import compile_flow
 from swarm_core.functions import functions_in
 from swarm_core.host import Host
 from swarm_core.model.blueprint import Blueprint
+from swarm_core.model.budget import Budget, tighter
 from swarm_core.model.event import Event
 from swarm_core.model.operator import OperatorKind
 from swarm_core.model.problem import Problem
+from swarm_core.model.run import Owner, Question, StoredRun
 from swarm_core.model.task import RunStatus, TaskState
+from swarm_core.pinning import canonical, launch_facts, pinned_document
+from swarm_core.resuming import Resuming, without_store
 from swarm_core.settings import STANDARD_SET, Settings
 
 if TYPE_CHECKING:
@@ -57,10 +63,20 @@ class Prepared:
     """
 
     blueprint: Blueprint
+    document: Document
     program: Program
     agents: tuple[ResolvedAgent, ...]
     chain: tuple[LinkedLayer, ...]
     problems: tuple[Problem, ...]
+    bind: Mapping[str, str] | None = None
+    layer_set: str = STANDARD_SET
+    _canonical: list[tuple[str, str]] = field(factory=list, init=False)
+
+    def canonical(self) -> tuple[str, str]:
+        """Return the Blueprint as canonical JSON text, and the SHA-256 of that."""
+        if not self._canonical:
+            self._canonical.append(canonical(self.blueprint))
+        return self._canonical[0]
 
     @property
     def bound(self) -> Bound:
@@ -84,11 +100,24 @@ class Launched:
     @property
     def status(self) -> RunStatus:
         """Return where the run stands."""
-        return self._record.status
+        return self._engine.status(self.id).status
 
-    async def wait(self) -> RunResult:
-        """Wait for the end and return how the run ended. Cancelling the wait does not cancel the run."""
-        return await self._engine.wait(self.id)
+    @property
+    def reused(self) -> int:
+        """Return how many steps were answered from the run's record so far."""
+        return self._record.replay.reused if self._record.replay else 0
+
+    @property
+    def again(self) -> int:
+        """Return how many steps had been under way when the run was stopped, and run again."""
+        return self._record.again
+
+    async def wait(self, *, or_waiting: bool = False) -> RunResult:
+        """Wait for the end and return how the run ended. Cancelling the wait does not cancel the run.
+
+        With `or_waiting` it also returns when all that is left waits for answers; the status is then WAITING.
+        """
+        return await self._engine.wait(self.id, or_waiting=or_waiting)
 
     def events(self, first: int = 1) -> AsyncIterator[Event]:
         """Return the run's events from number `first` on, as they come; it ends with the run."""
@@ -101,6 +130,15 @@ class Launched:
     def request_cancel(self) -> None:
         """Cancel the run and everything below it, without waiting for its end."""
         self._engine.cancel_run(self.id)
+
+    def request_interrupt(self, reason: str) -> None:
+        """Stop the run so that it can be resumed, without waiting for it; without a run store it is cancelled."""
+        self._engine.interrupt_run(self.id, reason)
+
+    async def interrupt(self, reason: str) -> RunResult:
+        """Stop the run so that it can be resumed, and wait until its workers are gone and that is on record."""
+        self.request_interrupt(reason)
+        return await self._engine.wait(self.id, or_waiting=True)
 
     async def cancel(self) -> RunResult:
         """Cancel the run and everything below it, and wait until it has ended."""
@@ -120,10 +158,14 @@ class Swarm:
         processes: Processes,
         functions: Mapping[str, Function],
         services: MutableMapping[type, Any],
+        store: RunStore | None = None,
+        outputs: OutputStore,
     ) -> None:
         self.host, self.settings, self.engine = host, settings, engine
-        self.services = services
+        self.services, self.store, self.outputs = services, store, outputs
         self._processes, self._functions = processes, functions
+        self._programs: dict[tuple[Any, ...], Prepared] = {}
+        self._resuming = None if store is None else Resuming(engine, store, outputs, self._program_of)
 
     @classmethod
     @asynccontextmanager
@@ -133,7 +175,9 @@ class Swarm:
         *,
         plugins: Iterable[object] | None = None,
         functions: Mapping[str, Any] | Iterable[Any] = (),
-        outputs: str = "memory://",
+        store: str | RunStore | None = None,
+        outputs: str | None = None,
+        owner: Owner | None = None,
         processes: Processes | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
@@ -142,16 +186,26 @@ class Swarm:
         """Open a swarm, for use as `async with Swarm.open() as swarm`; leaving cancels what still runs.
 
         `plugins` are modules or objects with hooks; None means all that are installed, an empty tuple none but the
-        core's own. `functions` are callables by name, `Function` values, or functions marked with `@function`.
-        `processes`, `clock` and `rng` take the place of the real ones. Raises: ExceptionGroup of PluginError when
-        `strict`; SettingsError.
+        core's own. `functions` are callables by name, `Function` values, or functions marked with `@function`. `store`
+        is the URL of the run store (or an open one, which stays open); None means what the settings say, and where they
+        say nothing no run outlives this swarm. `outputs` is the URL of another store for outputs than the run store.
+        `owner`, `processes`, `clock` and `rng` take the place of the real ones. Runs whose engine is gone are marked as
+        interrupted. Raises: ExceptionGroup of PluginError when `strict`; SettingsError; StoreError.
         """
         settings = settings or Settings()
         given = _functions(functions)
         host = Host.load(plugins, settings, builtin=_builtin(), strict=strict)
         async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(_open_outputs(host, outputs))
-            engine = Engine(outputs=store, settings=settings.engine, clock=clock, rng=rng, signer=host.signer(settings))
+            runs, kept = await _open_stores(stack, host, store if store is not None else settings.store.url, outputs)
+            engine = Engine(
+                outputs=kept,
+                runs=runs,
+                owner=owner,
+                settings=settings.engine,
+                clock=clock,
+                rng=rng,
+                signer=host.signer(settings),
+            )
             swarm = cls(
                 host=host,
                 settings=settings,
@@ -159,9 +213,13 @@ class Swarm:
                 processes=processes or _ProcessesOnDemand(stack),
                 functions={**host.catalog.functions, **given},
                 services={},
+                store=runs,
+                outputs=kept,
             )
             await stack.enter_async_context(host.lifespans(swarm))
             await stack.enter_async_context(engine)
+            if engine.holding is not None:
+                await engine.holding.sweep()
             yield swarm
 
     def read(self, source: Source, *, text: bytes | None = None) -> Document:
@@ -209,6 +267,9 @@ class Swarm:
             linked = link(routes, layers.use, catalog, environment, why=layers.why)
         return Prepared(
             blueprint=blueprint,
+            document=document,
+            bind=bind,
+            layer_set=layer_set,
             program=Program(
                 blueprint_id=blueprint.id,
                 flow=compile_flow(blueprint.flow),
@@ -217,6 +278,7 @@ class Swarm:
                 agent_kinds=_agent_kinds(blueprint),
                 global_kind=blueprint.default_operator_kind,
                 externs={name: known.call for name, known in environment.functions.items() if known.pure},
+                parks=routes.parks,
             ),
             agents=routes.resolved,
             chain=linked.chain,
@@ -232,15 +294,128 @@ class Swarm:
         layer_set: str = STANDARD_SET,
         operator_id: str = "api",
         request: SessionRequest | None = None,
+        key: str | None = None,
+        budget: Mapping[str, Any] | None = None,
     ) -> Launched:
         """Begin a run and return it; `init_ctx` goes over the Blueprint's `default_init_ctx`, key by key.
 
-        Raises: DocumentError, InvalidBlueprint; NotJson, when `init_ctx` is no JSON value.
+        With a run store the run is in it when this returns. `key` makes the launch idempotent: a run that was launched
+        under it before is returned in place of a new one, resumed when nobody holds it. `budget` bounds the run beside
+        what its Blueprint says. Raises: DocumentError, InvalidBlueprint; NotJson, when `init_ctx` is no JSON value;
+        RunEnded, RunOwned, for a `key` whose run has ended or is held elsewhere; StoreError.
         """
+        if key is not None and (known := await self._known(key)) is not None:
+            return known
         prepared = source if isinstance(source, Prepared) else self.prepare(source, bind=bind, layer_set=layer_set)
         ctx = _initial_ctx(prepared.blueprint.default_init_ctx, init_ctx)
-        record = self.engine.launch(prepared.program, ctx, operator_id=operator_id, request=request)
+        pinned = self._pinned(prepared, operator_id=operator_id, request=request, key=key, budget=budget)
+        program = _bounded(prepared.program, prepared.blueprint, budget)
+        record = self.engine.launch(program, ctx, operator_id=operator_id, request=request, pinned=pinned)
+        try:
+            await self.engine.committed(record)
+        except RunLost:
+            known = None if key is None else await self._known(key)
+            if known is None:
+                raise
+            return known
         return Launched(self.engine, record)
+
+    async def _known(self, key: str) -> Launched | None:
+        """Return the run that was launched under an idempotency key, resumed when nobody holds it."""
+        stored = await self._kept("an idempotent launch").find(key)
+        if stored is None:
+            return None
+        if stored.id in self.engine.state.runs:
+            return Launched(self.engine, self.engine.state.run(stored.id))
+        return await self.resume(stored.id)
+
+    def _pinned(self, prepared: Prepared, **facts: Any) -> Pinned | None:
+        if self.store is None:
+            return None
+        text, digest = prepared.canonical()
+        key = facts.pop("key", None)
+        launch = launch_facts(
+            prepared.document,
+            bind=prepared.bind,
+            layer_set=prepared.layer_set,
+            plugins={status.name: f"{status.distribution} {status.version}" for status in self.host.plugins},
+            **facts,
+        )
+        return Pinned(blueprint=text, digest=digest, launch=launch, key=key)
+
+    # runs in the store -----------------------------------------------------------------------------------------
+
+    async def resume(self, run_id: str) -> Launched:
+        """Go on with a run where it was stopped, however that came; it is on record when this returns.
+
+        Steps whose results are recorded are not run again; what was under way is, with the same idempotency key. A run
+        for which a cancel was asked ends as cancelled. Raises: RunNotFound; RunEnded; RunOwned, when a living engine
+        holds it; DocumentError, InvalidBlueprint, when its Blueprint cannot be compiled here; StoreError.
+        """
+        return Launched(self.engine, await self._past("resuming a run").resume(run_id))
+
+    async def rerun(self, run_id: str, start: Iterable[str] = ()) -> Launched:
+        """Begin a new run that shares the steps of a recorded one that do not depend on those at `start`.
+
+        `start` are step addresses; without any, the steps that failed. The recorded run stays as it is. Raises:
+        RunNotFound, StepNotFound; InvalidTransition, when no step failed; DocumentError, StoreError.
+        """
+        return Launched(self.engine, await self._past("a rerun").rerun(run_id, start))
+
+    async def plan_migration(self, run_id: str, source: Source | Prepared) -> Migration:
+        """Tell which recorded steps of a run stay valid with another Blueprint; nothing is changed.
+
+        Raises: RunNotFound, RunEnded; DocumentError, InvalidBlueprint; StoreError.
+        """
+        past = self._past("a migration")
+        prepared = source if isinstance(source, Prepared) else self.prepare(source)
+        pinned = self._pinned(prepared, operator_id="api", request=None, budget=None)
+        assert pinned is not None
+        return await past.plan(run_id, prepared.program, pinned)
+
+    async def migrate(self, plan: Migration) -> StoredRun:
+        """Bind a run that nobody holds to another Blueprint as planned; it goes on with it when it is resumed.
+
+        Raises: RunNotFound, RunEnded, RunOwned; RunLost, when the run went on since it was planned; StoreError.
+        """
+        return await self._past("a migration").migrate(plan)
+
+    async def cancel(self, run_id: str, *, by: str = "api") -> None:
+        """Cancel a run of this swarm, or ask for that in the store: its owner hears of it, or whoever resumes it.
+
+        Raises: RunNotFound, StoreError.
+        """
+        if run_id in self.engine.state.runs or run_id in self.engine.state.parked:
+            self.engine.cancel_run(run_id)
+        else:
+            await self._kept("a cancel").ask_cancel(run_id, by, self.engine.clock.time())
+
+    async def answer(self, key: str, answer: Any, *, by: str = "api") -> Question:
+        """Answer a question; it is as durable as its run when this returns, and the first answer counts.
+
+        Raises: ResumeKeyNotFound, AlreadyAnswered, AnswerDenied, AnswerInvalid, StoreError.
+        """
+        return await self.engine.answer(key, answer, by=by)
+
+    def _program_of(self, stored: StoredRun, text: str) -> Program:
+        """Make the program of a run ready again; the runs of one Blueprint share it."""
+        launch = stored.launch
+        bind, layer_set = launch.get("bind") or {}, launch.get("layer_set") or STANDARD_SET
+        shared = (stored.blueprint_hash, launch.get("directory"), layer_set, *sorted(bind.items()))
+        if shared not in self._programs:
+            self._programs[shared] = self.prepare(pinned_document(stored, text), bind=bind, layer_set=layer_set)
+        prepared = self._programs[shared]
+        return _bounded(prepared.program, prepared.blueprint, launch.get("budget"))
+
+    def _kept(self, what: str) -> RunStore:
+        if self.store is None:
+            raise without_store(what)
+        return self.store
+
+    def _past(self, what: str) -> Resuming:
+        if self._resuming is None:
+            raise without_store(what)
+        return self._resuming
 
     def _environment(self, document: Document) -> Environment:
         return Environment(
@@ -263,6 +438,14 @@ def run(source: Source, *, init_ctx: Any = None, bind: Mapping[str, str] | None 
             return await (await swarm.launch(source, init_ctx=init_ctx, bind=bind)).wait()
 
     return asyncio.run(whole())
+
+
+def _bounded(program: Program, blueprint: Blueprint, budget: Mapping[str, Any] | None) -> Program:
+    """Return the program within its Blueprint's budget and the launch's; raises DocumentError."""
+    given = None if budget is None else structure(dict(budget), Budget, path="$.budget")
+    if given is None and blueprint.budget is None:
+        return program
+    return evolve(program, budget=tighter(blueprint.budget, given))
 
 
 def _initial_ctx(default: Any, given: Any) -> Any:
@@ -304,16 +487,24 @@ def _builtin() -> tuple[object, ...]:
     return (builtin,)
 
 
-@asynccontextmanager
-async def _open_outputs(host: Host, url: str) -> AsyncIterator[OutputStore]:
+async def _open_stores(
+    stack: AsyncExitStack, host: Host, runs: str | RunStore | None, outputs: str | None
+) -> tuple[RunStore | None, OutputStore]:
+    """Open the run store, and the one for outputs: the run store itself where it keeps outputs too."""
+    store = await _open_store(stack, host, "run", runs) if isinstance(runs, str) else runs
+    if outputs is None and store is not None and store.outputs is not None:
+        return store, store.outputs
+    return store, await _open_store(stack, host, "output", outputs or "memory://")
+
+
+async def _open_store(stack: AsyncExitStack, host: Host, role: str, url: str) -> Any:
     scheme = url.partition("://")[0]
-    factory = host.catalog.stores.get(("output", scheme))
+    factory = host.catalog.stores.get((role, scheme))
     if factory is None:
-        known = [name for role, name in host.catalog.stores if role == "output"]
+        known = [name for each, name in host.catalog.stores if each == role]
         hint = did_you_mean(scheme, known, otherwise="installed")
-        raise SettingsError(f"no output store for {url!r}", hint=hint)
-    async with factory.open(url) as store:
-        yield store
+        raise SettingsError(f"no {role} store for {url!r}", hint=hint)
+    return await stack.enter_async_context(factory.open(url))
 
 
 class _ProcessesOnDemand:

@@ -33,7 +33,7 @@ class Growing(TypedDict):
     chunks: Annotated[list[str], operator.add]
 
 
-def chained(job, schema, make):
+def chained(job, schema, make, checkpointer=None):
     from langgraph.graph import END, START, StateGraph
 
     graph = StateGraph(schema)
@@ -42,7 +42,7 @@ def chained(job, schema, make):
         graph.add_node(name, make(number))
     for before, after in zip([START, *names], [*names, END], strict=True):
         graph.add_edge(before, after)
-    return graph.compile()
+    return graph.compile(checkpointer=checkpointer)
 
 
 def chain(job):
@@ -64,8 +64,7 @@ def loop(job):
     return lambda: compiled.invoke(job.start(), CONFIG)["count"]
 
 
-@asynccontextmanager
-async def fan(job, work):
+def fan_graph(work, checkpointer=None):
     from langgraph.graph import END, START, StateGraph
     from langgraph.types import Send
 
@@ -78,7 +77,12 @@ async def fan(job, work):
     graph.add_conditional_edges(START, lambda state: [Send("one", number) for number in range(state["size"])], ["one"])
     graph.add_edge("one", "joined")
     graph.add_edge("joined", END)
-    compiled = graph.compile()
+    return graph.compile(checkpointer=checkpointer)
+
+
+@asynccontextmanager
+async def fan(job, work):
+    compiled = fan_graph(work)
 
     async def run():
         return (await compiled.ainvoke({"size": job.size, "items": []}, CONFIG))["items"]
@@ -101,6 +105,10 @@ def sleeping_fan_out(job):
     return fan(job, work)
 
 
+def growing(job):
+    return lambda number: lambda state: {"chunks": [job.chunk(number)]}
+
+
 def growing_state(job):
-    graph = chained(job, Growing, lambda number: lambda state: {"chunks": [job.chunk(number)]})
+    graph = chained(job, Growing, growing(job))
     return lambda: len(graph.invoke({"chunks": []}, CONFIG)["chunks"])

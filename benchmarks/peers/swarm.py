@@ -24,19 +24,22 @@ def step(agent, read, write):
     return {"kind": "step", "ref": agent, "in": read, "out": path(write)}
 
 
-@asynccontextmanager
-async def running(agent, work, flow, init_ctx, outcome):
-    """Open an engine, prepare the Blueprint, and yield what runs it."""
-    from swarm_core import Swarm
-
-    blueprint = {
+def blueprint(agent, flow):
+    return {
         "schema_version": "0.1.0",
         "id": "benchmark",
         "agents": [{"name": agent, "kind": "function", "spec": {"fn_id": agent}}],
         "flow": flow,
     }
-    async with Swarm.open(plugins=(), functions={agent: work}) as swarm:
-        prepared = swarm.prepare(blueprint)
+
+
+@asynccontextmanager
+async def running(agent, work, flow, init_ctx, outcome, store=None):
+    """Open an engine, prepare the Blueprint, and yield what runs it."""
+    from swarm_core import Swarm
+
+    async with Swarm.open(plugins=(), functions={agent: work}, store=store) as swarm:
+        prepared = swarm.prepare(blueprint(agent, flow))
 
         async def run():
             launched = await swarm.launch(prepared, init_ctx=init_ctx)
@@ -45,27 +48,36 @@ async def running(agent, work, flow, init_ctx, outcome):
         yield run
 
 
-def advancing(job, flow):
+def advancing(job, flow, store=None, **beside):
     async def advance(state):
         return job.advance(state)
 
-    return running("advance", advance, flow, {"state": job.start()}, lambda ctx: ctx["state"]["count"])
+    ctx = {"state": job.start(), **beside}
+    return running("advance", advance, flow, ctx, lambda ctx: ctx["state"]["count"], store)
 
 
-def chain(job):
-    return advancing(job, {"kind": "seq", "children": [step("advance", path("$.state"), "$.state")] * job.size})
+def chain_flow(size):
+    return {"kind": "seq", "children": [step("advance", path("$.state"), "$.state")] * size}
+
+
+def chain(job, store=None, **beside):
+    return advancing(job, chain_flow(job.size), store, **beside)
 
 
 cold_start = chain
 
 
+def loop_flow(body, limit):
+    cond = {"op": "lt", "lhs": path("$.state.count"), "rhs": limit}
+    return {"kind": "loop", "counter": path("$.turn"), "cond": cond, "body": body, "max": 1_000_000}
+
+
 def loop(job):
     body = step("advance", path("$.state"), "$.state")
-    cond = {"op": "lt", "lhs": path("$.state.count"), "rhs": {"op": "lit", "value": job.size}}
-    return advancing(job, {"kind": "loop", "counter": path("$.turn"), "cond": cond, "body": body, "max": 1_000_000})
+    return advancing(job, loop_flow(body, {"op": "lit", "value": job.size}))
 
 
-def fan(job, work):
+def fan(job, work, store=None):
     flow = {
         "kind": "fanout",
         "items": path("$.numbers"),
@@ -75,14 +87,14 @@ def fan(job, work):
         "out": path("$.lanes"),
     }
     init_ctx = {"numbers": list(range(job.size))}
-    return running("work", work, flow, init_ctx, lambda ctx: [lane["item"] for lane in ctx["lanes"]])
+    return running("work", work, flow, init_ctx, lambda ctx: [lane["item"] for lane in ctx["lanes"]], store)
 
 
-def fan_out(job):
+def fan_out(job, store=None):
     async def work(number):
         return job.item(number)
 
-    return fan(job, work)
+    return fan(job, work, store)
 
 
 def sleeping_fan_out(job):
@@ -93,10 +105,10 @@ def sleeping_fan_out(job):
     return fan(job, work)
 
 
-def growing_state(job):
+def growing_state(job, store=None):
     async def grow(number):
         return job.chunk(number)
 
     children = [step("grow", {"op": "lit", "value": number}, f"$.chunks.c{number}") for number in range(job.size)]
     flow = {"kind": "seq", "children": children}
-    return running("grow", grow, flow, {"chunks": {}}, lambda ctx: len(ctx["chunks"]))
+    return running("grow", grow, flow, {"chunks": {}}, lambda ctx: len(ctx["chunks"]), store)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from swarm_core.builtin.ask import ASK_KIND
 from swarm_core.builtin.function import FUNCTION_KIND
-from swarm_core.builtin.memory import MEMORY_OUTPUTS
+from swarm_core.builtin.memory import MEMORY_OUTPUTS, MEMORY_RUNS
 from swarm_core.builtin.resolver import RESOLVER_LAYER
+from swarm_core.builtin.sqlite import SQLITE_OUTPUTS, SQLITE_RUNS
 from swarm_core.factories import (
     DirectiveFactory,
     Function,
@@ -31,8 +33,8 @@ def identity(call: Call) -> dict[str, Any]:
 
 @hookimpl
 def swarm_register_spawners() -> Iterable[SpawnerFactory]:
-    """Provide the kind for Python functions."""
-    return [FUNCTION_KIND]
+    """Provide the kinds for Python functions and for questions to people."""
+    return [FUNCTION_KIND, ASK_KIND]
 
 
 @hookimpl
@@ -49,8 +51,8 @@ def swarm_register_layer_sets() -> Iterable[LayerSet]:
 
 @hookimpl
 def swarm_register_stores() -> Iterable[StoreFactory]:
-    """Provide the output store in memory."""
-    return [MEMORY_OUTPUTS]
+    """Provide the stores of runs and outputs: in memory, and in one SQLite file."""
+    return [MEMORY_OUTPUTS, MEMORY_RUNS, SQLITE_OUTPUTS, SQLITE_RUNS]
 
 
 @hookimpl

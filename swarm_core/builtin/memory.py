@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from swarm_core.contracts import OutputStore
+from swarm_core.contracts import OutputStore, RunStore
 from swarm_core.errors import OutputNotFound
 from swarm_core.factories import StoreFactory
 from swarm_core.model.ids import RandomBits, new_id
@@ -27,6 +27,8 @@ class MemoryOutputStore(OutputStore):
         self._by_attempt: dict[str, OutputRecord | list[OutputRecord]] = {}
         self._by_run: dict[str, list[str]] = {}
         self._latest: dict[str, str] = {}
+        self._blobs: dict[str, bytes] = {}
+        self._kept: dict[str, set[str]] = {}
 
     async def append(
         self,
@@ -74,8 +76,24 @@ class MemoryOutputStore(OutputStore):
         found = self._by_attempt.get(f"{task_id}/{attempt}", [])
         return list(found) if isinstance(found, list) else [found]
 
+    async def keep(self, run_id: str, blobs: Mapping[str, bytes]) -> None:
+        """Keep large values by their digest."""
+        self._kept.setdefault(run_id, set()).update(blobs)
+        for digest, data in blobs.items():
+            self._blobs.setdefault(digest, bytes(data))
+
+    async def load(self, digest: str) -> bytes:
+        """Return a value that was kept; raises OutputNotFound."""
+        try:
+            return self._blobs[digest]
+        except KeyError:
+            raise OutputNotFound(digest) from None
+
     async def forget_run(self, run_id: str) -> None:
-        """Drop all outputs of a run."""
+        """Drop all outputs of a run, and the large values that no other run refers to."""
+        kept = self._kept.pop(run_id, set())
+        for digest in kept.difference(*self._kept.values()) if kept else ():
+            del self._blobs[digest]
         dropped = [self._records.pop(ref) for ref in self._by_run.pop(run_id, ())]
         for record in dropped:
             self._by_attempt.pop(f"{record.task_id}/{record.attempt}", None)
@@ -102,4 +120,13 @@ async def open_memory_outputs(url: str) -> AsyncIterator[MemoryOutputStore]:
     yield MemoryOutputStore()
 
 
+@asynccontextmanager
+async def open_memory_runs(url: str) -> AsyncIterator[RunStore]:
+    """Open an empty store of runs, which keeps their outputs too; of the URL only its scheme counts."""
+    from swarm_core.builtin.memory_runs import MemoryRunStore
+
+    yield MemoryRunStore()
+
+
 MEMORY_OUTPUTS = StoreFactory("output", "memory", open_memory_outputs, summary="outputs in this process's memory")
+MEMORY_RUNS = StoreFactory("run", "memory", open_memory_runs, summary="runs in this process's memory")

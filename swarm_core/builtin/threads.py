@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NoReturn
 
 from attrs import evolve
 
-from swarm_core.contracts import AttemptContext
+from swarm_core.contracts import NO_DEFAULT, AttemptContext
 from swarm_core.errors import WorkerFailed
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import OutputEvent
@@ -72,9 +72,21 @@ class ThreadContext(AttemptContext):
         """Refuse: only an async function can wait for a child."""
         _refuse_waiting("start_child")
 
-    def ask(self, question: Any, *, timeout: float | None = None) -> NoReturn:
+    def ask(
+        self,
+        question: Any,
+        *,
+        timeout: float | None = None,
+        schema: Any = None,
+        who: Sequence[str] = (),
+        default: Any = NO_DEFAULT,
+    ) -> NoReturn:
         """Refuse: only an async function can wait for an answer."""
         _refuse_waiting("ask")
+
+    def spend(self, **amounts: float) -> None:
+        """Report what was used of the budget's counters."""
+        self._on_loop(lambda: self._context.spend(**amounts))
 
     def fetch_data(self, key: str) -> Any:
         """Return a resource of this run."""

@@ -10,6 +10,8 @@ import click
 
 from swarm_core.cli import inputs, outcome
 from swarm_core.cli.tables import print_table
+from swarm_core.codec import unstructure
+from swarm_core.model.budget import LIMITS, AgentBudget, Budget
 from swarm_core.model.policy import AgentPolicy
 from swarm_core.settings import Settings
 from swarm_core.swarm import Prepared, Swarm
@@ -18,13 +20,15 @@ from swarm_core.swarm import Prepared, Swarm
 @click.command("explain")
 @inputs.blueprint_argument
 @inputs.compile_options
-@click.option("--json", "as_json", is_flag=True, help="Print one object: blueprint, agents, layers, bound, problems.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one object: blueprint, agents, layers, bound, budget, problems."
+)
 @click.pass_context
 def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
     """Show what the Blueprint in FILE resolves to.
 
     For each agent the kind it runs on, who provides it and what the engine grants it; the layers around every
-    attempt, the outermost first, and who asked for them; the most dispatches a run can make.
+    attempt, the outermost first, and who asked for them; the most dispatches a run can make, and its budget.
     """
     text = inputs.read_stdin() if str(file) == "-" else None
     return asyncio.run(_explain(inputs.settings_of(ctx), file, text, **options))
@@ -62,6 +66,7 @@ def _facts(prepared: Prepared) -> dict[str, Any]:
             for layer in prepared.chain
         ],
         "bound": str(prepared.bound),
+        "budget": unstructure(prepared.blueprint.budget),
         "problems": [problem.as_json() for problem in prepared.problems],
     }
 
@@ -73,11 +78,13 @@ def _policy_facts(policy: AgentPolicy) -> dict[str, Any]:
         "max_attempts": retry.max_attempts if retry else 1,
         "retry_on": sorted(retry.on) if retry else [],
         "concurrency": policy.concurrency,
+        "budget": unstructure(policy.budget),
     }
 
 
 def _print(prepared: Prepared) -> None:
     click.echo(f"Blueprint {prepared.blueprint.id}: at most {prepared.bound}")
+    click.echo(f"Budget: {_budget_text(prepared.blueprint.budget) or 'none'}")
     click.echo("\nAgents")
     rows = [
         (agent.agent, _kind(agent.asked, agent.kind), agent.provider or "", _granted(agent.policy))
@@ -100,5 +107,19 @@ def _granted(policy: AgentPolicy) -> str:
         f"timeout {policy.timeout:g} s" if policy.timeout is not None else "",
         f"{policy.retry.max_attempts} attempts on {', '.join(sorted(policy.retry.on))}" if policy.retry else "",
         f"{policy.concurrency} at once" if policy.concurrency is not None else "",
+        f"budget of {spendable}" if (spendable := _budget_text(policy.budget)) else "",
     ]
     return "; ".join(part for part in parts if part) or "no limits"
+
+
+def _budget_text(budget: Budget | AgentBudget | None) -> str:
+    limits = {name: getattr(budget, name, None) for name in LIMITS}
+    parts = [f"{name} {_amount(limit)}" for name, limit in limits.items() if limit is not None]
+    counters = budget.counters if budget else {}
+    return ", ".join([*parts, *(f"{name} {_amount(limit)}" for name, limit in counters.items())])
+
+
+def _amount(limit: str | float) -> str:
+    if isinstance(limit, str):
+        return limit
+    return f"{int(limit) if float(limit).is_integer() else limit:,}"

@@ -39,6 +39,17 @@ def compile_options(command: F) -> F:
     )(command)
 
 
+def budget_options(command: F) -> F:
+    """Add the option that bounds what a run may use."""
+    return click.option(
+        "--budget",
+        "budget_pairs",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Bound the run, e.g. --budget dispatches=200 --budget wall_time=2h --budget tokens=1e6. May be repeated.",
+    )(command)
+
+
 def settings_of(ctx: click.Context) -> Settings:
     """Read the settings that the command line names."""
     return load_settings(file=(ctx.obj or {}).get("config"))
@@ -47,6 +58,60 @@ def settings_of(ctx: click.Context) -> Settings:
 def parse_bindings(pairs: Sequence[str]) -> dict[str, str]:
     """Return agent -> kind from `agent=kind` texts."""
     return dict(_pair(pair, "--bind", "AGENT=KIND") for pair in pairs)
+
+
+def parse_budget(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return a budget's document from `key=value` texts; a key that is no limit names a counter, as `counters.` does.
+
+    Raises: click.BadParameter, when the document would be no budget.
+    """
+    from swarm_core.model.budget import LIMITS
+
+    limits: dict[str, Any] = {}
+    counters: dict[str, Any] = {}
+    for pair in pairs:
+        key, text = _pair(pair, "--budget", "KEY=VALUE")
+        if key not in LIMITS:
+            _check_counter(key, LIMITS)
+        given, name = (limits, key) if key in LIMITS else (counters, key.removeprefix("counters."))
+        if name in given:
+            raise click.BadParameter(f"{name!r} is given twice", param_hint="--budget")
+        given[name] = _limit(text)
+    budget = {**limits, "counters": counters} if counters else limits
+    _check_budget(budget)
+    return budget
+
+
+def _check_counter(key: str, limits: Sequence[str]) -> None:
+    """Refuse what looks like a limit that is misspelt: as a counter it would bound nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, [*limits, "counters"], n=1, cutoff=0.8)
+    if near:
+        text = f"did you mean {near[0]!r}? A counter of the name {key!r} is written counters.{key}=..."
+        raise click.BadParameter(text, param_hint="--budget")
+
+
+def _limit(text: str) -> Any:
+    """Return the number that the text is, whole where it can be, else the text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number
+
+
+def _check_budget(budget: Mapping[str, Any]) -> None:
+    from swarm_core.codec import structure
+    from swarm_core.model.budget import Budget
+
+    try:
+        structure(budget, Budget)
+    except DocumentError as error:
+        problem = error.problems[0]
+        hint = f"; {problem.hint}" if problem.hint else ""
+        place = problem.path.removeprefix("$.")
+        raise click.BadParameter(f"{place}: {problem.message}{hint}", param_hint="--budget") from None
 
 
 def read_stdin() -> bytes:

@@ -42,8 +42,8 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def cancel_on_signal(request: Callable[[], None]) -> Callable[[], None]:
-    """Let the first signal request a cancel; return what takes that back.
+def on_first_signal(request: Callable[[str], None]) -> Callable[[], None]:
+    """Let the first signal call `request` with its name, on the event loop; return what takes that back.
 
     The second one ends the program at once, also when a worker holds up the event loop: the handlers are plain ones,
     which the interpreter calls wherever it is.
@@ -55,14 +55,10 @@ def cancel_on_signal(request: Callable[[], None]) -> Callable[[], None]:
         for number, handler in before.items():
             signal.signal(number, handler)
 
-    def cancel() -> None:
-        request()
-        outcome.say("cancelling the run (again to quit at once)")
-
     def on_signal(number: int, frame: object) -> None:
         take_back()
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        loop.call_soon_threadsafe(cancel)
+        loop.call_soon_threadsafe(request, signal.Signals(number).name)
 
     for number in _SIGNALS:
         signal.signal(number, on_signal)

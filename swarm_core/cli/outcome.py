@@ -154,7 +154,7 @@ def _tell_system(error: OSError) -> int:
 
 
 def _tell(error: SwarmError | ExceptionGroup[Exception]) -> int:
-    first = _first_of(error)
+    first = first_of(error)
     if first is None:
         raise error
     for line in error_lines(error):
@@ -162,10 +162,10 @@ def _tell(error: SwarmError | ExceptionGroup[Exception]) -> int:
     return exit_code_of(first)
 
 
-def _first_of(error: BaseException) -> SwarmError | None:
+def first_of(error: BaseException) -> SwarmError | None:
     """Return the first error of a group when all of them are ours."""
     if isinstance(error, BaseExceptionGroup):
-        found = [_first_of(part) for part in error.exceptions]
+        found = [first_of(part) for part in error.exceptions]
         return found[0] if all(part is not None for part in found) else None
     return error if isinstance(error, SwarmError) else None
 

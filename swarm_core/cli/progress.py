@@ -1,7 +1,9 @@
-"""How `swarm run` shows what happens: a live tree on a terminal, plain lines elsewhere."""
+"""How a run is shown while it goes: a live tree on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol, Self, TextIO
 
@@ -11,11 +13,20 @@ from attrs import define, field
 from swarm_core.cli.outcome import one_line, printable, say
 from swarm_core.model.event import Event
 
+_STATUSES = {
+    "run_resumed": "running",
+    "task_resumed": "running",
+    "run_waiting": "waiting",
+    "run_interrupted": "interrupted",
+}
 _LINES = {"task_pass": "pass", "task_blocked": "blocked", "task_cancelled": "cancelled"}
 
 
 class Progress(Protocol):
     """Takes the events of a run in order and shows them."""
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Note what happened before, which is not shown as if it happened now."""
 
     def take(self, event: Event) -> None:
         """Show one event."""
@@ -31,7 +42,7 @@ def progress_for(run_id: str, stream: TextIO | None) -> Progress:
         from swarm_core.cli.tree import LiveTree
 
         return LiveTree(run_id, stream)
-    return PlainLines(run_id)
+    return PlainLines()
 
 
 def _capable() -> bool:
@@ -68,6 +79,7 @@ class Steps:
         """Note one event; return the step it is about."""
         if event.kind == "run_ended":
             self.status = str(event.data["status"])
+        self.status = _STATUSES.get(event.kind, self.status)
         if event.task_id is None:
             return None
         if event.kind == "task_created":
@@ -92,19 +104,31 @@ def _note(step: Step, event: Event) -> None:
     elif event.kind == "task_resumed":
         step.state = "running"
     elif event.kind == "worker_output" and event.data["output"].get("type") == "progress":
-        step.note = " ".join(
-            str(part) for part in (event.data["output"]["stage"], event.data["output"]["note"]) if part
-        )
+        output = event.data["output"]
+        step.note = " ".join(str(part) for part in (output.get("stage"), output.get("note")) if part)
     elif event.kind in _LINES:
         step.state, step.ended = _LINES[event.kind], event.time
+
+
+# kind -> what is said of the run, with the event's facts in it
+_RUN_LINES = {
+    "run_started": "started",
+    "run_resumed": "goes on: {reused} steps reused, {again} run again",
+    "run_waiting": "waits for an answer",
+    "run_interrupted": "interrupted: {reason}",
+    "run_ended": "{status}",
+}
 
 
 class PlainLines(AbstractContextManager["PlainLines"]):
     """Writes a line when a step ends or something goes wrong."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self) -> None:
         self._steps = Steps()
-        say(f"{run_id} started")
+
+    def recall(self, events: Iterable[Event]) -> None:
+        for event in events:
+            self._steps.take(event)
 
     def take(self, event: Event) -> None:
         step = self._steps.take(event)
@@ -117,8 +141,8 @@ class PlainLines(AbstractContextManager["PlainLines"]):
             )
         elif event.kind == "gap":
             say(f"... {event.data['last'] - event.data['first'] + 1} events not shown")
-        elif event.kind == "run_ended":
-            say(f"{event.run_id} {event.data['status']}")
+        elif event.kind in _RUN_LINES:
+            say(f"{event.run_id} {one_line(_RUN_LINES[event.kind].format_map(defaultdict(str, event.data)))}")
 
     def __exit__(self, *args: object) -> None:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,18 @@ from typing import Any
 import click
 from attrs import evolve
 
-from swarm_core.cli import inputs, outcome
-from swarm_core.cli.interrupt import cancel_on_signal, to_the_end
-from swarm_core.cli.progress import progress_for
-from swarm_core.errors import DocumentError, SpawnDepthExceeded
+from swarm_core.cli import inputs, outcome, stores
+from swarm_core.cli.interrupt import to_the_end
+from swarm_core.cli.watch import follow
+from swarm_core.cli.watching import Interruption, Settled, history_of, report, settle, settle_unseen, settled
+from swarm_core.errors import DocumentError, RunEnded, RunOwned, SpawnDepthExceeded
 from swarm_core.model.problem import Problem, Severity
-from swarm_core.model.task import RunStatus
 from swarm_core.model.value import NotJson
-from swarm_core.settings import Settings
+from swarm_core.settings import Settings, store_url
 from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
 
 _MOST_PRINTED = 256 * 1024 * 1024
 _YEAR_2100 = 4_102_444_800
-
-_CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, RunStatus.CANCELLED: outcome.INTERRUPTED}
 
 
 @click.command("run")
@@ -38,6 +35,10 @@ _CODES = {RunStatus.DONE: outcome.OK, RunStatus.FAILED: outcome.FLOW_FAILED, Run
     help="Write one value into the initial ctx; dots go deeper, VALUE is JSON or text. May be repeated.",
 )
 @inputs.compile_options
+@inputs.budget_options
+@stores.store_option
+@click.option("--key", metavar="KEY", help="Launch once: the run that was launched under this key is taken up again.")
+@click.option("--wait", "patient", is_flag=True, help="Stay while the run waits for answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object: run_id, status, final_ctx, error, counts.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.pass_context
@@ -47,7 +48,8 @@ def command(
     """Run the Blueprint in FILE and print its final ctx.
 
     Progress goes to stderr, the result to stdout. Exit codes: 0 done, 1 the flow failed, 2 usage, 3 invalid input,
-    4 not found, 130 interrupted (Ctrl-C cancels the run and everything it started).
+    4 not found, 6 the store cannot be used, 7 waiting for an answer, 130 interrupted (Ctrl-C stops the run and
+    everything it started; `swarm resume` goes on).
     """
     if str(file) == "-" and ctx_text == "-":
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
@@ -64,23 +66,56 @@ async def _run(
     *,
     bindings: tuple[str, ...],
     layer_set: str,
+    budget_pairs: tuple[str, ...],
+    store: str | None,
+    key: str | None,
+    patient: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
     _doubt_clock(time.time())
     _bound_depth(settings)
+    budget = inputs.parse_budget(budget_pairs) or None
     with outcome.kept_stdout():
-        async with Swarm.open(settings) as swarm:
+        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
             source: Source = swarm.read(file, text=text)
             prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
             if not quiet:
                 for problem in prepared.problems:
                     if problem.severity is not Severity.NOTE:  # notes are for `check` and `explain`
                         outcome.say(f"{problem.severity}: {problem}")
-            launched = await _launch(swarm, prepared, init_ctx)
-            result = await _watched(launched, quiet=quiet)
-    _print(result, as_json=as_json)
-    return _CODES[result.status]
+            with Interruption(swarm) as interruption:
+                try:
+                    launched = await _launch(swarm, prepared, init_ctx, key=key, budget=budget)
+                except (RunEnded, RunOwned) as error:
+                    end = await _elsewhere(swarm, error.run_id, quiet=quiet)
+                else:
+                    interruption.hold(launched)
+                    end = await _settled(swarm, launched, quiet=quiet, patient=patient)
+    return report(end, store, as_json=as_json)
+
+
+async def _settled(swarm: Swarm, launched: Launched, *, quiet: bool, patient: bool) -> Settled:
+    if quiet:
+        return await settle_unseen(swarm, launched, patient=patient)
+    return await settle(swarm, launched, patient=patient)
+
+
+async def _elsewhere(swarm: Swarm, run_id: str, *, quiet: bool) -> Settled:
+    """Tell what came of the run that was launched under the same key before, once whoever holds it is done."""
+    history = history_of(swarm)
+    if not quiet:
+        outcome.say(f"{run_id} was launched under this key before")
+    await follow(history, run_id, quiet=quiet)
+    run = await history.stands(run_id)
+    result = RunResult(
+        run_id=run_id,
+        status=run.status,
+        final_ctx=await history.result(run_id),
+        error=run.error,
+        counts=dict(run.counts),
+    )
+    return await settled(swarm, result)
 
 
 def _bound_depth(settings: Settings) -> None:
@@ -96,37 +131,11 @@ def _doubt_clock(now: float) -> None:
         outcome.warn(f"this machine says it is {now:.0f} s after 1970, which is not before 2100: set its clock")
 
 
-async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any) -> Launched:
+async def _launch(swarm: Swarm, prepared: Prepared, init_ctx: Any, **options: Any) -> Launched:
     """Begin the run; it fails when its final ctx is too large to be printed."""
     limits = evolve(prepared.program.limits, max_ctx_bytes=_MOST_PRINTED)
     bounded = evolve(prepared, program=evolve(prepared.program, limits=limits))
     try:
-        return await swarm.launch(bounded, init_ctx=init_ctx, operator_id="cli")
+        return await swarm.launch(bounded, init_ctx=init_ctx, operator_id="cli", **options)
     except NotJson as error:
         raise DocumentError([Problem(code="bad_ctx", message=f"the initial ctx is refused: {error}")]) from None
-
-
-async def _watched(launched: Launched, *, quiet: bool) -> RunResult:
-    """Wait for the run while its progress is shown; the first Ctrl-C cancels it, the second one kills this program."""
-    take_back = cancel_on_signal(launched.request_cancel)
-    try:
-        if not quiet:
-            with progress_for(launched.id, sys.stderr) as progress:
-                async for event in launched.events():
-                    progress.take(event)
-        return await launched.wait()
-    finally:
-        take_back()
-
-
-def _print(result: RunResult, *, as_json: bool) -> None:
-    if as_json:
-        outcome.print_json(result.as_json())
-        return
-    if result.error is not None:
-        facts = {**result.error}
-        place = " ".join(str(facts[key]) for key in ("where", "address") if facts.get(key))
-        text = f"{facts.get('kind', '')} {facts.get('message', '')} {f'({place})' if place else ''}"
-        outcome.say(f"{result.status}: {outcome.one_line(text)}")
-        return
-    outcome.print_json(result.final_ctx)

@@ -1,8 +1,9 @@
-"""The live tree of steps that `swarm run` shows on a terminal."""
+"""The live tree of steps that is shown on a terminal."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Self, TextIO
 
 from rich.console import Console, Group
@@ -24,6 +25,7 @@ _MARKS = {
     "blocked": ("✗", "red"),
     "cancelled": ("∅", "yellow"),
 }
+_RUN_MARKS = {"done": "✓", "waiting": "?", "interrupted": "‖"}
 _UNSETTLED = frozenset({"pending", "running", "waiting", "suspended"})
 
 
@@ -45,6 +47,11 @@ class LiveTree:
     def __exit__(self, *args: object) -> None:
         self._live.refresh()
         self._live.__exit__(None, None, None)
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Note what happened before."""
+        for event in events:
+            self._steps.take(event)
 
     def take(self, event: Event) -> None:
         """Note one event; the screen follows on its own."""
@@ -97,7 +104,7 @@ class LiveTree:
             counts[step.state] = counts.get(step.state, 0) + 1
         told = "  ".join(f"{count} {state}" for state, count in counts.items())
         line = Table.grid(padding=(0, 1))
-        running = self._steps.status == "running"
-        mark = self._spinner if running else Text("✓" if self._steps.status == "done" else "✗")
+        status = self._steps.status
+        mark = self._spinner if status == "running" else Text(_RUN_MARKS.get(status, "✗"))
         line.add_row(mark, Text(self._run_id, style="bold"), Text(self._steps.status), Text(told, style="dim"))
         return line

@@ -21,6 +21,7 @@ from swarm_core.model.blueprint import (
     OperatorDef,
     RetryHint,
 )
+from swarm_core.model.budget import LIMITS, MOST, MOST_AMOUNT, AgentBudget, Budget, counter_fault
 from swarm_core.model.duration import parse_duration
 from swarm_core.model.ids import is_name
 
@@ -88,6 +89,13 @@ def _causes(value: tuple[str, ...]) -> Fault | None:
     return None
 
 
+def _counters(value: Mapping[str, Any]) -> Fault | None:
+    for name, amount in value.items():
+        if (text := counter_fault(name, amount)) is not None:
+            return Fault("bad_counter", text, (name,))
+    return None
+
+
 def _between(least: int, most: int) -> Rule:
     def check(value: int | None) -> Fault | None:
         if value is None or least <= value <= most:
@@ -123,6 +131,15 @@ _WAIT = Rule(
     {"minimum": 0, "maximum": _TEN_YEARS, "pattern": r"^(0|\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)\s*)$"},
 )
 
+_LIMIT = _between(1, MOST)
+_COUNTERS = Rule(
+    _counters,
+    {
+        "propertyNames": {**_NAME.schema, "not": {"enum": list(LIMITS)}},
+        "additionalProperties": {"type": "number", "minimum": 0, "maximum": MOST_AMOUNT},
+    },
+)
+
 LAYER_KEY = _LABEL
 
 RULES: Mapping[tuple[type, str], Rule] = {
@@ -134,6 +151,11 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (FileOrigin, "path"): Rule(_no_nul, {"pattern": r"^[^\u0000]*$"}),
     (AgentDef, "name"): _NAME,
     (OperatorDef, "name"): _LABEL,
+    **{(Budget, name): _unless_none(_DURATION) if name == "wall_time" else _LIMIT for name in LIMITS},
+    (Budget, "counters"): _COUNTERS,
+    (AgentBudget, "dispatches"): _LIMIT,
+    (AgentBudget, "attempts"): _LIMIT,
+    (AgentBudget, "counters"): _COUNTERS,
     (AgentHint, "timeout"): _unless_none(_DURATION),
     (AgentHint, "concurrency"): _between(1, 1_000_000),
     (RetryHint, "max_attempts"): _between(1, 1_000_000),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from attrs import frozen
 
 from swarm_core.compile.agents import Agents, build_agents
+from swarm_core.compile.budgets import check_budget
 from swarm_core.compile.flow_refs import unknown_externs, unresolved_refs
 from swarm_core.compile.layers import BuiltLayer, build_layers, resolve_layers
 from swarm_core.compile.policies import Policies, read_policies
@@ -46,7 +47,8 @@ def check(
 
     The order is that in which the original compiler looks, so the first error is the one that it would report: operator
     seats; then agent by agent the name, the kind and the spec; then the refs of the flow. Ours follow: bindings, hints,
-    layers, externs, and the plugins' own checks. Agents and layers are built to see whether they can be, and dropped.
+    budget, layers, externs, and the plugins' own checks. Agents and layers are built to see whether they can be, then
+    dropped.
     """
     return list(survey(blueprint, catalog, environment, bind=bind, default=default, layer_set=layer_set).problems)
 
@@ -73,6 +75,7 @@ def survey(
         *(() if default is not None else unresolved_refs(blueprint, agents.dropped)),
         *_unknown_bindings(bind, declared),
         *policies.problems,
+        *check_budget(blueprint),
         *selection.problems,
         *layer_problems,
         *unknown_externs(blueprint.flow, environment.functions),

@@ -35,6 +35,7 @@ class Routes:
 
     `route` carries out an attempt on its agent's worker and records the result. `policies` has every agent, and every
     name that a step uses. `problems` are the warnings and notes. `layers` are those that were built while checking.
+    `parks` are the agents whose workers have nothing in memory while they wait for an answer.
     """
 
     route: Run
@@ -42,6 +43,7 @@ class Routes:
     resolved: tuple[ResolvedAgent, ...]
     problems: tuple[Problem, ...] = ()
     layers: tuple[BuiltLayer, ...] = ()
+    parks: frozenset[str] = frozenset()
 
 
 def compile_blueprint(
@@ -70,6 +72,7 @@ def compile_blueprint(
         resolved=_resolved(found, catalog),
         problems=found.problems,
         layers=found.layers,
+        parks=frozenset(name for name, spawner in spawners.items() if spawner.parks),
     )
 
 

@@ -9,6 +9,7 @@ from attrs import define, field, frozen
 
 from swarm_core.errors import did_you_mean
 from swarm_core.model.blueprint import RETRY_CAUSES, AgentHint, CompilerHints, RetryHint
+from swarm_core.model.budget import AgentBudget, budget_problems, filled
 from swarm_core.model.duration import parse_duration
 from swarm_core.model.path import place
 from swarm_core.model.policy import NO_POLICY, AgentPolicy, Retry
@@ -47,6 +48,7 @@ def merged_hint(hints: CompilerHints, agent: str) -> AgentHint:
         timeout=_first(own.timeout, common.timeout),
         retry=_first(own.retry, common.retry),
         concurrency=_first(own.concurrency, common.concurrency),
+        budget=filled(own.budget, common.budget),
         bind=_first(own.bind, common.bind),
         extra={**common.extra, **own.extra},
     )
@@ -65,6 +67,7 @@ def _merged(own: AgentPolicy | None, common: AgentPolicy) -> AgentPolicy:
         timeout=_first(own.timeout, common.timeout),
         retry=_first(own.retry, common.retry),
         concurrency=_first(own.concurrency, common.concurrency),
+        budget=filled(own.budget, common.budget),
     )
 
 
@@ -96,7 +99,8 @@ class _Reader:
         retry = None if hint.retry is None else self._retry(hint.retry, f"{path}.retry")
         timeout = None if hint.timeout is None else self._read(parse_duration, hint.timeout, f"{path}.timeout")
         concurrency = None if hint.concurrency is None else self._read(_count, hint.concurrency, f"{path}.concurrency")
-        return AgentPolicy(timeout=timeout, retry=retry, concurrency=concurrency)
+        budget = None if hint.budget is None else self._budget(hint.budget, f"{path}.budget")
+        return AgentPolicy(timeout=timeout, retry=retry, concurrency=concurrency, budget=budget)
 
     def _retry(self, hint: RetryHint, path: str) -> Retry:
         return Retry(
@@ -105,6 +109,11 @@ class _Reader:
             max_backoff=self._read(_wait, hint.max_backoff, f"{path}.max_backoff") or 0.0,
             on=frozenset(self._read(_cause, cause, f"{path}.on[{at}]") or "" for at, cause in enumerate(hint.on)),
         )
+
+    def _budget(self, budget: AgentBudget, path: str) -> AgentBudget | None:
+        found = list(budget_problems(budget, path, "invalid_hint"))
+        self.problems.extend(found)
+        return None if found else budget
 
     def _read(self, parse: Callable[[Any], T], value: object, path: str) -> T | None:
         try:

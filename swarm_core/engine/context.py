@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from swarm_core.contracts import AttemptContext
+from swarm_core.contracts import NO_DEFAULT, AttemptContext
 from swarm_core.engine.events import check_own_kind
 from swarm_core.errors import ResourceNotFound, TokenRevoked
 from swarm_core.model.call import Result
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value, output_json
+from swarm_core.model.value import json_copy
 
 if TYPE_CHECKING:
     from swarm_core.engine.requests import Requests
@@ -28,10 +30,11 @@ class LiveContext(AttemptContext):
 
     def emit(self, event: OutputEvent) -> None:
         attempt = self._live()
+        facts = json_copy(output_json(event))  # before it counts: what is no JSON is refused, and is the log's own then
         self.tail.append(event)
         if isinstance(event, Final):
             self.latest = Result(content_value(event.content), event.ok)
-        self._requests.note(attempt, "worker_output", {"output": output_json(event)})
+        self._requests.note(attempt, "worker_output", {"output": facts})
 
     def record_final(self, result: Result, *, by: str | None = None) -> None:
         self._live()
@@ -40,13 +43,24 @@ class LiveContext(AttemptContext):
 
     def publish(self, kind: str, **facts: Any) -> None:
         check_own_kind(kind)
-        self._requests.note(self._live(), kind, facts)
+        self._requests.note(self._live(), kind, json_copy(facts))
 
     async def start_child(self, agent: str, input: Any) -> Result:
         return await self._requests.run_child(self._live(), agent, input)
 
-    async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
-        return await self._requests.ask(self._live(), question, timeout)
+    async def ask(
+        self,
+        question: Any,
+        *,
+        timeout: float | None = None,
+        schema: Any = None,
+        who: Sequence[str] = (),
+        default: Any = NO_DEFAULT,
+    ) -> Any:
+        return await self._requests.asking.ask(self._live(), question, timeout, schema, who, default)
+
+    def spend(self, **amounts: float) -> None:
+        self._requests.spend(self._live(), amounts)
 
     def fetch_data(self, key: str) -> Any:
         run = self._run()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 from swarm_core.contracts import Run
@@ -12,10 +12,19 @@ from swarm_core.engine.context import LiveContext
 from swarm_core.engine.crew import Crew
 from swarm_core.engine.ends import Ends, cause_of, describe
 from swarm_core.engine.parts import Parts
+from swarm_core.engine.recorded import RecordedTask
 from swarm_core.engine.requests import Requests
 from swarm_core.engine.sessions import OperatorSession
-from swarm_core.engine.state import Attempt, RunRecord, TaskRecord, is_final
-from swarm_core.errors import DispatchFailed, EngineClosed, FlowError, SpawnDepthExceeded, WorkerFailed
+from swarm_core.engine.state import Attempt, RunRecord, Stop, TaskRecord, is_final
+from swarm_core.errors import (
+    BudgetExceeded,
+    DispatchFailed,
+    EngineClosed,
+    FlowError,
+    SpawnDepthExceeded,
+    SwarmError,
+    WorkerFailed,
+)
 from swarm_core.model.call import EMPTY, Call, Result
 from swarm_core.model.ids import TaskId, new_id
 from swarm_core.model.policy import NO_POLICY, AgentPolicy
@@ -28,10 +37,13 @@ _BREATH = 64  # attempts between two turns of the event loop: workers that answe
 class Dispatch:
     """Carries out tasks on behalf of runs, of whoever comes through the door, and of attempts that start children."""
 
-    def __init__(self, parts: Parts, ends: Ends) -> None:
+    def __init__(self, parts: Parts, ends: Ends, crew: Crew) -> None:
         self._parts, self._ends = parts, ends
-        self.crew = Crew()
+        self.crew = crew
         self.requests = Requests(parts, ends, self)
+        self.on_idle: Callable[[RunRecord], None] = _unheard
+        self.on_awake: Callable[[RunRecord], None] = _unheard
+        self.on_halt: Callable[[RunRecord, Stop], None] = _unheard
         self._unbroken = 0
 
     # begin ---------------------------------------------------------------------------------------------------
@@ -45,16 +57,24 @@ class Dispatch:
         *,
         parent: TaskRecord | None = None,
         session: OperatorSession | None = None,
+        digest: str | None = None,
+        known: RecordedTask | None = None,
     ) -> TaskRecord:
-        """Create a pending task; raises SpawnDepthExceeded, EngineClosed, FlowError of kind LimitError."""
+        """Create a pending task; raises SpawnDepthExceeded, EngineClosed, FlowError of kind LimitError.
+
+        `digest` is the input's fingerprint, for the record; `known` what is recorded of a task that was under way.
+        """
         if self._parts.state.closed:
             raise EngineClosed
         depth = parent.depth + 1 if parent else 0
         if depth >= self._parts.settings.max_spawn_depth:
             raise SpawnDepthExceeded(depth, self._parts.settings.max_spawn_depth)
+        now = self._parts.clock.time()
+        refusal = None if run is None else self._refusal(run, agent, depth, address)
+        if known is not None and run is not None and refusal is None:
+            return self._take_up(run, known, TaskRecord(known.id, run, agent, input, address, depth, now, now, parent, session))
         if run is not None and run.counts["tasks"] >= (most := run.program.limits.max_steps):
             raise FlowError("LimitError", f"the run has as many tasks as max_steps allows ({most:,})", op="max_steps")
-        now = self._parts.clock.time()
         task_id = TaskId(new_id("T-", self._parts.rng.getrandbits))
         task = TaskRecord(task_id, run, agent, input, address, depth, now, now, parent, session)
         self._parts.state.tasks[task_id] = task
@@ -64,7 +84,45 @@ class Dispatch:
         if run is not None:
             run.live[task_id] = task
             run.counts["tasks"] += 1
-        self._ends.log_of(task).add("task_created", task_id, None, {"agent": agent, "address": address, "depth": depth})
+        facts: dict[str, Any] = {"agent": agent, "address": address, "depth": depth}
+        if digest is not None:
+            facts["input_digest"] = digest
+            if parent is not None:
+                facts["parent"] = parent.id
+        if refusal is not None:
+            facts["refused"] = True
+        self._ends.log_of(task).add("task_created", task_id, None, facts)
+        if refusal is not None:  # on record like any other end: a replay must come by it again
+            self._ends.refuse(task, refusal)
+            raise DispatchFailed(describe(refusal), cause="refused") from refusal
+        return task
+
+    def _refusal(self, run: RunRecord, agent: str, depth: int, address: str) -> SwarmError | None:
+        """Return why a task is not to be begun, None when it is; raises BudgetExceeded, when the whole run is over."""
+        try:
+            run.budget.begin_task(agent, depth, address)
+        except BudgetExceeded as error:
+            self.exceeded(run, error)
+            if error.agent is None:
+                raise
+            return error
+        why = None if run.breaker is None else run.breaker.refuses(address)
+        return None if why is None else WorkerFailed(why, kind="fanout_broken")
+
+    def exceeded(self, run: RunRecord, error: BudgetExceeded) -> None:
+        """End a run that has spent its own budget; an agent's is the agent's matter."""
+        if error.agent is None:
+            self.on_halt(run, Stop("fail", error=error))
+
+    def _take_up(self, run: RunRecord, known: RecordedTask, task: TaskRecord) -> TaskRecord:
+        """Go on with a task that was under way when its run was stopped."""
+        task.attempt, task.failures, task.children_begun = known.attempts, known.failures, known.base
+        asked = [question for question in run.questions.values() if question.task_id == known.id]
+        task.asked, task.questions = asked, len(asked)
+        self._parts.state.tasks[known.id] = run.live[known.id] = task
+        if task.parent is not None:
+            task.parent.children[known.id] = task
+            task.parent.children_begun += 1
         return task
 
     def begin_attempt(self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]) -> Attempt:
@@ -86,7 +144,10 @@ class Dispatch:
             operator=self._parts.sessions.operator_for(task.session, task.agent),
             meta=meta,
         )
-        self._ends.note(attempt, "task_attempt_started", {"agent": task.agent})
+        began: dict[str, Any] = {"agent": task.agent}
+        if task.children_begun:
+            began["children"] = task.children_begun
+        self._ends.note(attempt, "task_attempt_started", began)
         if policy.timeout is not None:
             self._ends.arm(attempt, policy.timeout)
         attempt.worker = self.crew.start_now(self._work(attempt, call, run))
@@ -97,7 +158,10 @@ class Dispatch:
     async def _work(self, attempt: Attempt, call: Call, run: Run) -> None:
         outcome: DispatchOutcome | BaseException
         try:
-            outcome = self._outcome(await run(call))
+            result = await run(call)
+            outcome = self._outcome(result)
+            if result.facts:
+                self.requests.report(attempt, result.facts)
         except asyncio.CancelledError:
             outcome = WorkerFailed("the worker cancelled itself")
         except KeyboardInterrupt:
@@ -126,41 +190,104 @@ class Dispatch:
         meta: Mapping[str, Any] = EMPTY,
     ) -> DispatchOutcome:
         """Make attempts until the task has ended; raises DispatchFailed when it ended without a result."""
-        if policy.concurrency is None or task.run is None:
-            return await self._attempts(task, run, policy, meta)
-        slots = task.run.slots.get(task.agent)
-        if slots is None:
-            slots = task.run.slots[task.agent] = asyncio.Semaphore(policy.concurrency)
+        seat = task.seat = None if task.run is None else task.run.seat_for(task.agent, policy.concurrency)
+        if seat is None:
+            return await self._at_work(task, run, policy, meta)
         try:
-            await slots.acquire()
+            await seat.take()
         except asyncio.CancelledError:
             self._ends.stop(task, "cancel")
             raise
         try:
+            return await self._at_work(task, run, policy, meta)
+        finally:
+            seat.leave()
+
+    async def _at_work(
+        self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]
+    ) -> DispatchOutcome:
+        owner = task.run
+        if owner is None:
+            return await self._attempts(task, run, policy, meta)
+        owner.busy += 1
+        try:
             return await self._attempts(task, run, policy, meta)
         finally:
-            slots.release()
+            owner.busy -= 1
+            if not owner.busy and owner.asking:
+                self.on_idle(owner)
+
+    @asynccontextmanager
+    async def aside(self, attempt: Attempt, key: str | None = None) -> AsyncIterator[None]:
+        """Let an attempt not count as work while it waits: for a child, or for the answer to the question `key`."""
+        task, run = attempt.task, attempt.task.run
+        if run is None:
+            yield
+            return
+        run.busy -= 1
+        if key is not None:
+            run.asking += 1
+            run.waiting_for[key] = None
+            self.on_idle(run)
+        try:
+            async with task.seat.away() if task.seat is not None else nullcontext():
+                yield
+        finally:
+            run.busy += 1
+            if key is not None:
+                run.asking -= 1
+                run.waiting_for.pop(key, None)
+                self.on_awake(run)
 
     async def _attempts(
         self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]
     ) -> DispatchOutcome:
         while not is_final(task):
+            if task.run is not None:
+                self._admit(task, task.run)
             attempt = self.begin_attempt(task, run, policy, meta)
             if not attempt.concluded:
                 await self._ended(attempt)
             ended = attempt.outcome
             assert ended is not None
             await self._store_outputs(attempt)
-            self._unbroken += 1
-            if self._unbroken >= _BREATH:
-                self._unbroken = 0
-                await asyncio.sleep(0)
+            if task.run is not None and task.run.journal is not None:
+                if not isinstance(ended, float):
+                    await task.run.journal.committed(attempt.seq)
+            else:
+                await self._breathe()
             if isinstance(ended, BaseException):
                 raise DispatchFailed(describe(ended), cause=cause_of(ended)) from ended
             if not isinstance(ended, float):
                 return ended
-            await self._pause(task, ended)
+            async with task.seat.away() if task.seat is not None else nullcontext():
+                await self._pause(task, ended)
         return _final_outcome(task)
+
+    def _admit(self, task: TaskRecord, run: RunRecord) -> None:
+        """End a task that may have no further attempt; raises DispatchFailed, BudgetExceeded as `_refusal`."""
+        refusal: SwarmError | None = None
+        if run.breaker is not None and (task.attempt or task.seat is not None):
+            why = run.breaker.refuses(task.address)
+            refusal = None if why is None else WorkerFailed(why, kind="fanout_broken")
+        try:
+            if refusal is None:
+                run.budget.begin_attempt(task.agent)
+        except BudgetExceeded as error:
+            self.exceeded(run, error)
+            if error.agent is None:
+                raise
+            refusal = error
+        if refusal is not None:
+            self._ends.refuse(task, refusal)
+            raise DispatchFailed(describe(refusal), cause="refused") from refusal
+
+    async def _breathe(self) -> None:
+        """Let the event loop run now and then; a journaled step has waited for its commit anyway."""
+        self._unbroken += 1
+        if self._unbroken >= _BREATH:
+            self._unbroken = 0
+            await asyncio.sleep(0)
 
     async def _ended(self, attempt: Attempt) -> None:
         """Wait until the worker is gone or given up; a cancellation ends the worker first."""
@@ -217,3 +344,7 @@ def _final_outcome(task: TaskRecord) -> DispatchOutcome:
     if task.error is not None:
         raise DispatchFailed(task.error)
     return Pass(task.last_result) if task.status is TaskStatus.PASS else Blocked(task.last_result)
+
+
+def _unheard(*facts: object) -> None:
+    """Hear nothing: the room of runs says who shall."""

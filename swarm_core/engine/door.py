@@ -133,7 +133,7 @@ class Door:
     def cancel_task(self, token: Token, task_id: str) -> TaskState:
         """Cancel the task, its worker and everything below it; what has ended stays as it is."""
         task = self._touch(token, Verb.CANCEL_TASK, task_id)
-        self._ends.stop(task, "cancel")
+        self._ends.stop(task, "cancel", by="caller")
         return task.snapshot()
 
     async def poll_task(self, token: Token, task_id: str, hold: float) -> TaskState:
@@ -224,19 +224,25 @@ class Door:
 
     # questions -----------------------------------------------------------------------------------------------
 
-    def query_senior(self, token: Token, task_id: str, question: Any) -> ResumeKey:
-        """Suspend a task until somebody answers, and return the question's key; raises AccessDenied, TaskNotFound."""
-        return self._dispatch.requests.suspend(self._touch(token, Verb.QUERY_SENIOR, task_id), question)
+    async def query_senior(self, token: Token, task_id: str, question: Any) -> ResumeKey:
+        """Suspend a task until somebody answers, and return the question's key.
 
-    def resume(self, token: Token, key: str, answer: Any) -> None:
-        """Answer a question; raises AccessDenied, ResumeKeyNotFound, AlreadyAnswered."""
-        self._authority.verify(token, Verb.ANSWER_QUERY)
-        self._dispatch.requests.answer(key, json_copy(answer, max_bytes=self._parts.settings.max_value_bytes))
+        Raises: AccessDenied, TaskNotFound, InvalidTransition.
+        """
+        return await self._dispatch.requests.asking.suspend(self._touch(token, Verb.QUERY_SENIOR, task_id), question)
+
+    async def resume(self, token: Token, key: str, answer: Any) -> None:
+        """Answer a question; when this returns, the answer is as durable as the run.
+
+        Raises: AccessDenied, ResumeKeyNotFound, AlreadyAnswered, AnswerDenied, AnswerInvalid.
+        """
+        by = self._authority.verify(token, Verb.ANSWER_QUERY).agent_id
+        await self._dispatch.requests.asking.answer(key, answer, by=by)
 
     async def await_resume(self, token: Token, key: str, timeout: float | None) -> Any:
         """Wait for an answer, and return it; raises AccessDenied, ResumeKeyNotFound, PollTimeout."""
         self._authority.verify(token, Verb.QUERY_SENIOR)
-        return await self._parts.questions.wait(key, timeout)
+        return (await self._parts.questions.wait(key, timeout)).answer
 
     # runs ----------------------------------------------------------------------------------------------------
 

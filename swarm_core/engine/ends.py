@@ -38,9 +38,11 @@ class Ends:
             self._note_failure(attempt, outcome, wait)
         elif wait is not None and not isinstance(outcome, Cancelled):
             self._note_completed(attempt, outcome)
+        attempt.task.failures += 1
         if wait is None:
             self._finish(attempt.task, attempt, outcome)
         attempt.outcome = outcome if wait is None else wait
+        attempt.seq = self.log_of(attempt.task).last_seq
         if attempt.waiter is not None and not attempt.waiter.done():
             attempt.waiter.set_result(None)
 
@@ -62,13 +64,19 @@ class Ends:
             for child in list(task.children.values()):
                 self.stop(child, "cancel")
 
-    def _finish(self, task: TaskRecord, attempt: Attempt | None, outcome: DispatchOutcome | BaseException) -> None:
+    def _finish(
+        self,
+        task: TaskRecord,
+        attempt: Attempt | None,
+        outcome: DispatchOutcome | BaseException,
+        by: str | None = None,
+    ) -> None:
         if is_final(task):
             return
         number, log = attempt.number if attempt else None, self.log_of(task)
         if isinstance(outcome, Cancelled):
             self.change(task, TaskStatus.CANCELLED)
-            log.add("task_cancelled", task.id, number, {})
+            log.add("task_cancelled", task.id, number, {"by": by} if by else {})
         elif isinstance(outcome, BaseException):
             task.error = describe(outcome)
             self.change(task, TaskStatus.BLOCKED)
@@ -81,7 +89,9 @@ class Ends:
             self.change(task, TaskStatus.PASS if passed else TaskStatus.BLOCKED)
             log.add("task_pass" if passed else "task_blocked", task.id, number, {"result": outcome.value})
         if task.questions:
-            self._parts.questions.drop(task)
+            for key in self._parts.questions.drop(task):
+                if task.run is not None and task.run.journal is not None and task.run.stop is None:
+                    task.run.journal.closed(key)
         if task.parent is not None:
             task.parent.children.pop(task.id, None)
         if task.run is not None:
@@ -104,19 +114,25 @@ class Ends:
         if retry is None or isinstance(outcome, Pass | Cancelled) or is_final(attempt.task) or self._parts.state.closed:
             return None
         cause = cause_of(outcome) if isinstance(outcome, BaseException) else "blocked"
-        if cause not in retry.on or attempt.number >= retry.max_attempts or attempt.given_up:
+        failures = attempt.task.failures + 1
+        if cause not in retry.on or failures >= retry.max_attempts or attempt.given_up:
             return None
-        longest: float = min(retry.backoff * 2 ** (attempt.number - 1), retry.max_backoff)
+        longest: float = min(retry.backoff * 2 ** (failures - 1), retry.max_backoff)
         return self._parts.rng.uniform(0.0, longest)
 
-    def stop(self, task: TaskRecord, why: str, verdict: DispatchOutcome | None = None) -> None:
-        """End a task now, whatever it does: its status changes at once, its worker is told to end."""
+    def stop(
+        self, task: TaskRecord, why: str, verdict: DispatchOutcome | None = None, *, by: str | None = None
+    ) -> None:
+        """End a task now, whatever it does: its status changes at once, its worker is told to end.
+
+        `by` is "caller" when somebody wanted a single task cancelled: its step has then failed for the flow.
+        """
         attempt = task.live
         if attempt is None:
-            self._finish(task, None, verdict or Cancelled())
+            self._finish(task, None, verdict or Cancelled(), by)
         elif attempt.stopped_by not in ("cancel", "verdict"):
             attempt.stopped_by, attempt.verdict = why, verdict
-            self._finish(task, attempt, verdict or Cancelled())
+            self._finish(task, attempt, verdict or Cancelled(), by)
             self.tell_to_end(attempt)
 
     def reopen(self, task: TaskRecord) -> None:
@@ -160,6 +176,10 @@ class Ends:
         """Put an event of the attempt on its run's stream."""
         task = attempt.task
         self.log_of(task).add(kind, task.id, attempt.number, facts)
+
+    def refuse(self, task: TaskRecord, error: SwarmError) -> None:
+        """End a task that gets no further attempt."""
+        self._finish(task, None, error)
 
     def log_of(self, task: TaskRecord) -> EventLog:
         """Return the stream that the task's events go to: its run's, or the engine's."""

@@ -11,23 +11,28 @@ from typing import Any, Self
 
 from attrs import evolve
 
-from swarm_core.contracts import Clock, OutputStore
+from swarm_core.contracts import Clock, OutputStore, RunStore
 from swarm_core.engine.clock import SystemClock
+from swarm_core.engine.crew import Crew
 from swarm_core.engine.dispatch import Dispatch
 from swarm_core.engine.door import Door
 from swarm_core.engine.ends import Ends
 from swarm_core.engine.events import EventLog
 from swarm_core.engine.gate import Authority, RoleVerbGate, steady_clock
+from swarm_core.engine.holding import Holding
+from swarm_core.engine.journal import Journal
 from swarm_core.engine.parts import Parts
-from swarm_core.engine.program import Program
+from swarm_core.engine.program import Past, Pinned, Program
 from swarm_core.engine.runs import RunResult, Runs
 from swarm_core.engine.sessions import OperatorSession, SessionRequest, Sessions
 from swarm_core.engine.state import EngineState, RunRecord, is_final
 from swarm_core.engine.suspend import Questions
+from swarm_core.errors import RunLost
 from swarm_core.model.access import CapToken, Role
 from swarm_core.model.event import Event
-from swarm_core.model.ids import SessionId, new_id
-from swarm_core.model.task import TaskState
+from swarm_core.model.ids import RunId, SessionId, new_id
+from swarm_core.model.run import Owner, Question
+from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.settings import EngineSettings
 from swarm_core.tokens import CapTokenSigner
 
@@ -35,15 +40,18 @@ from swarm_core.tokens import CapTokenSigner
 class Engine:
     """Runs programs and answers for every task of theirs; an async context manager.
 
-    Everything it needs from outside is handed in: the output store, the clock, chance (`rng` for ids and waits,
+    Everything it needs from outside is handed in: the stores, the clock, chance (`rng` for ids and waits,
     `random_bytes` for secrets), the signer and the gate. It lives on one event loop and holds no lock: every change
-    of state is synchronous.
+    of state is synchronous. Without a run store nothing is kept beyond the process. `owner` is what the engine says of
+    itself to other engines on the same store; None means what is true of this process.
     """
 
     def __init__(
         self,
         *,
         outputs: OutputStore,
+        runs: RunStore | None = None,
+        owner: Owner | None = None,
         settings: EngineSettings | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
@@ -64,21 +72,41 @@ class Engine:
             random_bytes=random_bytes,
         )
         self._rng = rng or random.Random()
+        crew = Crew()
+        self._journal = (
+            None if runs is None else Journal(runs, outputs, crew, threshold=self.settings.offload_threshold)
+        )
+        self._owner_id = new_id("E-", self._rng.getrandbits) if owner is None else owner.id
         parts = Parts(
             state=self.state,
             settings=self.settings,
             clock=self.clock,
+            now=steady_clock(self.clock),
             rng=self._rng,
             authority=self._authority,
             sessions=self.sessions,
             questions=Questions(),
             events=self.events,
             outputs=outputs,
+            journal=self._journal,
+            owner_id=None if runs is None else self._owner_id,
         )
         self._ends = Ends(parts)
-        self._dispatch = Dispatch(parts, self._ends)
+        self._dispatch = Dispatch(parts, self._ends, crew)
         self._runs = Runs(parts, self._ends, self._dispatch)
         self.door = Door(parts, self._ends, self._dispatch, self._runs)
+        self.holding = (
+            None
+            if self._journal is None
+            else Holding(parts, self._journal, self._runs, self._dispatch, owner_id=self._owner_id, owner=owner)
+        )
+        if self.holding is not None:
+            self.holding.go_on = self.go_on
+
+    @property
+    def random_bits(self) -> Callable[[int], int]:
+        """Return the source of the bits that ids are made of."""
+        return self._rng.getrandbits
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,15 +117,20 @@ class Engine:
         await self.close()
 
     async def close(self) -> None:
-        """Take no more work, cancel what runs, and wait until it has ended or the grace is over."""
+        """Take no more work, stop what runs, and wait until it has ended or the grace is over.
+
+        Runs in a store are interrupted: whoever opens it next can resume them. Others are cancelled.
+        """
         self.state.closed = True
         running = [run for run in self.state.runs.values() if not run.done.done()]
         for run in running:
-            self._runs.cancel(run)
+            self._runs.interrupt(run, "the engine was closed")
         for task in [task for task in self.state.tasks.values() if task.run is None and not is_final(task)]:
             self._ends.stop(task, "cancel")
         if running:
             await asyncio.wait([run.done for run in running], timeout=4 * self.settings.cancel_grace)
+        if self.holding is not None:
+            await self.holding.close()
         await self._dispatch.crew.dismiss(grace=self.settings.cancel_grace)
         self.events.close()
 
@@ -141,36 +174,128 @@ class Engine:
         *,
         operator_id: str = "api",
         request: SessionRequest | None = None,
+        pinned: Pinned | None = None,
     ) -> RunRecord:
-        """Begin a run of the program with a session of its own; raises EngineClosed, NotJson.
+        """Begin a run of the program with a session of its own; raises EngineClosed, NotJson, StoreUnavailable.
 
-        The host's own door: what comes from outside was checked before it.
+        The host's own door: what comes from outside was checked before it. With a run store, `pinned` says what the run
+        is bound to; the run is acknowledged when `committed` has returned.
         """
-        run_id = self._runs.new_id()
+        return self._begin(self._runs.new_id(), program, init_ctx, operator_id, request, pinned=pinned)
+
+    def go_on(
+        self,
+        past: Past,
+        program: Program,
+        init_ctx: Any,
+        *,
+        operator_id: str = "api",
+        request: SessionRequest | None = None,
+    ) -> RunRecord:
+        """Go on with a run that this engine has claimed; raises as `launch`."""
+        return self._begin(RunId(past.stored.id), program, init_ctx, operator_id, request, past=past)
+
+    def _begin(
+        self,
+        run_id: RunId,
+        program: Program,
+        init_ctx: Any,
+        operator_id: str,
+        request: SessionRequest | None,
+        *,
+        pinned: Pinned | None = None,
+        past: Past | None = None,
+    ) -> RunRecord:
         asked = _with_blueprint_kinds(request or SessionRequest(), program)
         session = self._open_session(operator_id, Role.OPERATOR, asked, ttl=self.settings.session_ttl, run_id=run_id)[1]
-        run = self._runs.start(run_id, program, init_ctx, session)
+        if self.holding is not None:
+            self.holding.begin()
+        run = self._runs.start(run_id, program, init_ctx, session, pinned=pinned, past=past)
+        if past is not None and past.stored.cancel is not None:
+            self._runs.cancel(run)
         for forgotten in self.state.forget_oldest_runs(keep=self.settings.finished_runs_kept):
-            self._dispatch.crew.start(self.outputs.forget_run(forgotten))
+            if self._journal is None:  # what is in a store stays there until it is deleted
+                self._dispatch.crew.start(self.outputs.forget_run(forgotten))
         return run
 
-    async def wait(self, run_id: str) -> RunResult:
-        """Wait for the end of a run; raises RunNotFound. Cancelling the wait does not cancel the run."""
-        run = self.state.run(run_id)
-        await asyncio.shield(run.done)
+    async def committed(self, run: RunRecord) -> None:
+        """Wait until what has happened to a run so far is as durable as its store makes things.
+
+        Raises: StoreUnavailable, RunLost: it will never be.
+        """
+        if run.journal is None:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        run.journal.await_commit(waiter)
+        await asyncio.wait([waiter, run.done], return_when=asyncio.FIRST_COMPLETED)
+        if not waiter.done():
+            if run.stop is not None and run.stop.error is not None:
+                raise run.stop.error
+            raise RunLost(run.id)
+
+    async def wait(self, run_id: str, *, or_waiting: bool = False) -> RunResult:
+        """Wait for the end of a run, or, with `or_waiting`, until all that is left of it waits for answers.
+
+        Raises: RunNotFound. Cancelling the wait does not cancel the run.
+        """
+        if (parked := self.state.parked.get(run_id)) is not None and or_waiting:
+            return RunResult(run_id=run_id, status=RunStatus.WAITING, questions=parked.questions)
+        run = await self._record_of(run_id)
+        if or_waiting:
+            await self._runs.rest_of(run)
+        else:
+            await asyncio.shield(run.done)
+        if run.stop is not None and run.stop.kind == "park" and not or_waiting:
+            return await self.wait(run_id)
         return self._runs.result(run)
+
+    async def _record_of(self, run_id: str) -> RunRecord:
+        """Return a run's record, when it is parked once it goes on; raises RunNotFound."""
+        if (parked := self.state.parked.get(run_id)) is None:
+            return self.state.run(run_id)
+        waiter = asyncio.get_running_loop().create_future()
+        parked.waiters.append(waiter)
+        return await asyncio.shield(waiter)
 
     def status(self, run_id: str) -> RunResult:
         """Return where a run stands; raises RunNotFound."""
+        if (parked := self.state.parked.get(run_id)) is not None:
+            return RunResult(run_id=run_id, status=RunStatus.WAITING, questions=parked.questions)
         return self._runs.result(self.state.run(run_id))
 
     def cancel_run(self, run_id: str) -> None:
         """Cancel a run and everything below it; raises RunNotFound. The host's own door."""
-        self._runs.cancel(self.state.run(run_id))
+        if self.holding is not None and run_id in self.state.parked:
+            self.holding.wake(run_id, cancel=True)
+        else:
+            self._runs.cancel(self.state.run(run_id))
 
-    def follow(self, run_id: str, first: int = 1) -> AsyncIterator[Event]:
-        """Return the run's events from `first` on, waiting for more until its end. The host's own door."""
-        return self.state.run(run_id).events.follow(first)
+    def interrupt_run(self, run_id: str, reason: str) -> None:
+        """Stop a run so that it can be resumed; without a run store it is cancelled; raises RunNotFound."""
+        if run_id not in self.state.parked:
+            self._runs.interrupt(self.state.run(run_id), reason)
+
+    async def answer(self, key: str, answer: Any, *, by: str = "api") -> Question:
+        """Answer a question of a task. The host's own door.
+
+        Raises: ResumeKeyNotFound, AlreadyAnswered, AnswerDenied, AnswerInvalid, StoreUnavailable.
+        """
+        answered = await self._dispatch.requests.asking.answer(key, answer, by=by)
+        if self.holding is not None and answered.run_id in self.state.parked:
+            self.holding.wake(answered.run_id)
+        return answered
+
+    async def follow(self, run_id: str, first: int = 1) -> AsyncIterator[Event]:
+        """Yield the run's events from `first` on, waiting for more until its end. The host's own door."""
+        position = first
+        while True:
+            run = await self._record_of(run_id)
+            async for event in run.events.follow(position):
+                yield event
+                position = event.seq + 1 if event.kind != "gap" else event.data["last"] + 1
+            await asyncio.shield(run.done)
+            if run.stop is None or run.stop.kind != "park":
+                return
 
     def tasks_of(self, run_id: str) -> list[TaskState]:
         """Return the tasks of a run that are still known, in the order they were begun."""

@@ -6,9 +6,13 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarm_core.model.event import EVENT_KINDS, Event
+
+if TYPE_CHECKING:
+    from swarm_core.engine.journal import RunJournal
+    from swarm_core.engine.rows import Entry
 
 _OWN_KIND = r"[a-z][a-z0-9_]{0,63}\Z"
 
@@ -25,36 +29,81 @@ class EventLog:
     """Keeps the newest `size` events and wakes whoever waits for more.
 
     A subscriber is a position in the log, so a slow one costs nothing and stalls nobody; when what it wants next is no
-    longer kept, it is told the gap. Events are stored as plain tuples and made into `Event` when they are read.
+    longer kept, it is told the gap. Events are stored as plain tuples and made into `Event` when they are read. With a
+    journal, nobody sees an event before it is committed: what was seen once is there after every crash.
     """
 
-    def __init__(self, run_id: str | None, *, size: int, time: Callable[[], float]) -> None:
-        self.run_id, self._time = run_id, time
-        self._kept: deque[tuple[str, float, str | None, int | None, Mapping[str, Any]]] = deque(maxlen=size)
+    def __init__(
+        self,
+        run_id: str | None,
+        *,
+        size: int,
+        time: Callable[[], float],
+        journal: RunJournal | None = None,
+        last_seq: int = 0,
+    ) -> None:
+        self.run_id, self._time, self._journal = run_id, time, journal
+        self._kept: deque[Entry] = deque(maxlen=size)
         self._waiting: list[asyncio.Future[None]] = []
-        self.last_seq = 0
-        self.closed = False
+        self.last_seq = last_seq
+        self._committed = last_seq
+        self.closed = self._sealed = False
+
+    @property
+    def visible(self) -> int:
+        """Return the number of the newest event that subscribers may see."""
+        return self.last_seq if self._journal is None else self._committed
 
     def add(self, kind: str, task_id: str | None, attempt: int | None, data: Mapping[str, Any]) -> None:
         """Append one event; `data` is the log's from now on. A closed log takes no more: a run's end is its last."""
-        if self.closed:
+        if self._sealed:
             return
         self.last_seq += 1
-        self._kept.append((kind, self._time(), task_id, attempt, data))
-        if self._waiting:
+        entry = (kind, self._time(), task_id, attempt, data)
+        self._kept.append(entry)
+        if self._journal is not None:
+            self._journal.note(entry)
+        elif self._waiting:
             self._wake()
+
+    def seal(self) -> None:
+        """Take no more events but the one that `add_last` brings."""
+        self._sealed = True
+
+    def add_last(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Append an event that belongs to no task, then take no more, whatever was sealed before."""
+        if not self.closed:
+            self._sealed = False
+            self.add(kind, None, None, data)
+            self.close()
 
     def close(self) -> None:
         """Let subscribers end when they have read what there is."""
-        self.closed = True
+        self.closed = self._sealed = True
+        if self._journal is None:
+            self._wake()
+
+    def cut(self) -> None:
+        """Close the log where it is committed: what comes after that is not so."""
+        while self.last_seq > self._committed:
+            self.last_seq -= 1
+            if self._kept:
+                self._kept.pop()
+        self.closed = self._sealed = True
         self._wake()
+
+    def committed(self, seq: int) -> None:
+        """Show subscribers the events up to number `seq`."""
+        self._committed = seq
+        if self._waiting:
+            self._wake()
 
     def read(self, first: int = 1) -> list[Event]:
         """Return the kept events from `first` on, a gap in front when some are gone."""
         oldest = self.last_seq - len(self._kept) + 1
         start = max(first, oldest)
-        missing = [self._gap(first, oldest - 1)] if first < oldest else []
-        kept = [self._event(seq, self._kept[seq - oldest]) for seq in range(start, self.last_seq + 1)]
+        missing = [self._gap(first, oldest - 1)] if first < oldest <= self.visible + 1 else []
+        kept = [self._event(seq, self._kept[seq - oldest]) for seq in range(start, self.visible + 1)]
         return missing + kept
 
     async def follow(self, first: int = 1) -> AsyncIterator[Event]:
@@ -64,16 +113,16 @@ class EventLog:
             for event in self.read(position):
                 yield event
                 position = event.data["last"] + 1 if event.kind == "gap" else event.seq + 1
-            if position > self.last_seq:
-                if self.closed:
+            if position > self.visible:
+                if self.closed and position > self.last_seq:
                     return
                 await self._more()
 
     def _gap(self, first: int, last: int) -> Event:
         return Event("gap", self.run_id, first, self._time(), None, None, {"first": first, "last": last})
 
-    def _event(self, seq: int, kept: tuple[str, float, str | None, int | None, Mapping[str, Any]]) -> Event:
-        kind, time, task_id, attempt, data = kept
+    def _event(self, seq: int, entry: Entry) -> Event:
+        kind, time, task_id, attempt, data = entry
         return Event(kind, self.run_id, seq, time, task_id, attempt, data)
 
     async def _more(self) -> None:

@@ -1,19 +1,21 @@
-"""What attempts ask of the engine: children, answers, tokens, events."""
+"""What attempts ask of the engine: children, tokens, events, and what they have spent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from swarm_core.engine.asking import Asking
+from swarm_core.engine.budget import usage_of
 from swarm_core.engine.ends import Ends
 from swarm_core.engine.parts import Parts
-from swarm_core.engine.state import Attempt, TaskRecord, is_final
-from swarm_core.errors import DispatchFailed, InvalidTransition
+from swarm_core.engine.state import Attempt, TaskRecord
+from swarm_core.errors import BudgetExceeded, DispatchFailed, InvalidTransition
 from swarm_core.model.access import Role
 from swarm_core.model.call import Result
-from swarm_core.model.ids import ResumeKey
 from swarm_core.model.policy import NO_POLICY
-from swarm_core.model.task import Cancelled, Pass, TaskStatus
+from swarm_core.model.task import Blocked, Cancelled, DispatchOutcome, Pass
 from swarm_core.tokens import encode_token
 
 if TYPE_CHECKING:
@@ -25,64 +27,60 @@ class Requests:
 
     def __init__(self, parts: Parts, ends: Ends, dispatch: Dispatch) -> None:
         self._parts, self._ends, self._dispatch = parts, ends, dispatch
+        self.asking = Asking(parts, ends, dispatch)
 
     def note(self, attempt: Attempt, kind: str, facts: Mapping[str, Any]) -> None:
         """Put an event of the attempt on its run's stream."""
         self._ends.note(attempt, kind, facts)
 
     async def run_child(self, attempt: Attempt, agent: str, input: Any) -> Result:
-        """Carry out a task below the attempt's own; raises SpawnDepthExceeded, DispatchFailed."""
+        """Carry out a task below the attempt's own; raises SpawnDepthExceeded, DispatchFailed.
+
+        A child that was recorded before a restart, for the same agent and with the same input, is not run again.
+        """
         parent = attempt.task
         if (run := parent.run) is None:
             raise InvalidTransition("only a task of a run can start children")
+        address = child_address(parent)
+        digest = None if run.digests is None else run.digests.of(input)
+        known = run.replay.child(address, agent, digest) if run.replay is not None else None
+        if known is not None and known.outcome is not None:
+            parent.children_begun += 1
+            return _result(known.outcome)
         child = self._dispatch.begin_task(
-            run, agent, input, child_address(parent), parent=parent, session=parent.session
+            run, agent, input, address, parent=parent, session=parent.session, digest=digest, known=known
         )
-        outcome = await self._dispatch.carry_out(child, run.program.run, run.program.policies.get(agent, NO_POLICY))
-        if isinstance(outcome, Cancelled):
-            raise DispatchFailed("the child task was cancelled", cause="cancelled")
-        return Result(outcome.value, isinstance(outcome, Pass))
+        async with self._dispatch.aside(attempt):
+            policy = run.program.policies.get(agent, NO_POLICY)
+            return _result(await self._dispatch.carry_out(child, run.program.run, policy))
 
-    async def ask(self, attempt: Attempt, question: Any, timeout: float | None) -> Any:
-        """Suspend the task until the question is answered; the attempt's time stands still meanwhile."""
-        key = self.suspend(attempt.task, question)
-        granted = self._disarm(attempt)
+    def spend(self, attempt: Attempt, amounts: Mapping[str, float]) -> None:
+        """Note what an attempt used of its run's budget; raises ValueError, BudgetExceeded."""
         try:
-            return await self._parts.questions.wait(key, timeout)
+            self._spend(attempt, amounts)
+        except BudgetExceeded as error:
+            if attempt.task.run is not None:
+                self._dispatch.exceeded(attempt.task.run, error)
+            raise
+
+    def report(self, attempt: Attempt, facts: Mapping[str, Any]) -> None:
+        """Note the usage that a result's facts tell; the result stands, what is left counts for what comes next."""
+        if not attempt.concluded:
+            with suppress(BudgetExceeded, ValueError):
+                self._spend(attempt, usage_of(facts))
+
+    def _spend(self, attempt: Attempt, amounts: Mapping[str, float]) -> None:
+        run, agent = attempt.task.run, attempt.task.agent
+        if run is None or not amounts:
+            return
+        try:
+            run.budget.spend(agent, amounts)
+        except ValueError:
+            amounts = {}  # nothing was added
+            raise
         finally:
-            self._resumed(attempt.task, key)
-            if granted is not None and not attempt.concluded and attempt.stopped_by is None:
-                self._ends.arm(attempt, granted)
-
-    def _disarm(self, attempt: Attempt) -> float | None:
-        if attempt.deadline is None or attempt.timer is None:
-            return None
-        attempt.timer.cancel()
-        return max(0.001, attempt.deadline - self._parts.clock.monotonic())
-
-    def suspend(self, task: TaskRecord, question: Any) -> ResumeKey:
-        """Note a question of the task and suspend it; raises InvalidTransition when it has ended."""
-        if is_final(task):
-            raise InvalidTransition(f"task {task.id} is {task.status}; an ended task cannot ask")
-        key = self._parts.questions.open(task, question).key
-        log = self._ends.log_of(task)
-        log.add("senior_queried", task.id, task.attempt or None, {"question": question, "key": key})
-        task.suspended_on = key
-        self._ends.change(task, TaskStatus.SUSPENDED)
-        log.add("task_suspended", task.id, task.attempt or None, {"key": key})
-        return key
-
-    def answer(self, key: str, answer: Any) -> None:
-        """Give the answer to a question; the task runs on."""
-        task = self._parts.questions.answer(key, answer).task
-        self._ends.log_of(task).add("senior_answered", task.id, task.attempt or None, {"answer": answer, "key": key})
-        self._resumed(task, key)
-
-    def _resumed(self, task: TaskRecord, key: str) -> None:
-        if task.suspended_on == key and task.status is TaskStatus.SUSPENDED:
-            task.suspended_on = None
-            self._ends.change(task, TaskStatus.RUNNING)
-            self._ends.log_of(task).add("task_resumed", task.id, task.attempt or None, {"key": key})
+            if amounts:
+                self._ends.note(attempt, "budget_spent", {"agent": agent, "spent": dict(amounts)})
 
     def mint_for(self, attempt: Attempt) -> str:
         """Mint the worker's token of an attempt; it dies with the attempt."""
@@ -104,6 +102,14 @@ class Requests:
     def handle_for(self, token: str) -> str:
         """Return a short handle that stands for an attempt's token."""
         return self._parts.authority.handle_for(token)
+
+
+def _result(outcome: DispatchOutcome | DispatchFailed) -> Result:
+    if isinstance(outcome, Pass | Blocked):
+        return Result(outcome.value, isinstance(outcome, Pass))
+    if isinstance(outcome, Cancelled):
+        raise DispatchFailed("the child task was cancelled", cause="cancelled")
+    raise DispatchFailed(outcome.reason, cause=outcome.cause)
 
 
 def child_address(parent: TaskRecord) -> str:

@@ -7,18 +7,25 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from swarm_core.engine.breaker import Breaker
+from swarm_core.engine.budget import RunBudget
 from swarm_core.engine.events import EventLog
-from swarm_core.errors import RunNotFound, TaskNotFound, did_you_mean
+from swarm_core.engine.slots import Seat, Slots
+from swarm_core.errors import RunNotFound, SwarmError, TaskNotFound, did_you_mean
 from swarm_core.model.ids import ResumeKey, RunId, TaskId
 from swarm_core.model.policy import AgentPolicy
 from swarm_core.model.task import FINAL_STATUSES, DispatchOutcome, RunStatus, TaskSpec, TaskState, TaskStatus
 
 if TYPE_CHECKING:
     from swarm_core.engine.context import LiveContext
+    from swarm_core.engine.digest import Digests
+    from swarm_core.engine.journal import RunJournal
     from swarm_core.engine.program import Program
-    from swarm_core.engine.sessions import OperatorSession
+    from swarm_core.engine.replay import Replay
+    from swarm_core.engine.sessions import OperatorSession, SessionRequest
+    from swarm_core.model.run import Question
 
 
 @define(eq=False, repr=False)
@@ -27,7 +34,7 @@ class Attempt:
 
     `concluded` turns true when the worker is gone, or was given up; `outcome` is then what came of it, or the seconds
     until the next attempt. `waiter` belongs to whoever waits for that. `stopped_by` says why the worker was told to
-    end: cancel, verdict or timeout.
+    end: cancel, verdict or timeout. `seq` is the number of its last event, `asks` how many questions it has asked.
     """
 
     task: TaskRecord
@@ -43,11 +50,17 @@ class Attempt:
     verdict: DispatchOutcome | None = None
     given_up: bool = False
     concluded: bool = False
+    seq: int = 0
+    asks: int = 0
 
 
 @define(eq=False, repr=False)
 class TaskRecord:
-    """One dispatched step, or a child of one."""
+    """One dispatched step, or a child of one.
+
+    `failures` counts the attempts that a retry policy counts: not those that an engine took with it when it died.
+    `asked` has the task's questions in the order of asking, from before a restart too.
+    """
 
     id: TaskId
     run: RunRecord | None
@@ -64,10 +77,13 @@ class TaskRecord:
     children: dict[TaskId, TaskRecord] = field(factory=dict)
     children_begun: int = 0
     questions: int = 0
+    failures: int = 0
+    asked: list[Question] | None = None
     suspended_on: ResumeKey | None = None
     last_result: Any = None
     error: str | None = None
     live: Attempt | None = None
+    seat: Seat | None = None
     waiters: list[asyncio.Future[None]] | None = None
 
     def snapshot(self) -> TaskState:
@@ -97,15 +113,57 @@ class TaskRecord:
                     waiter.set_result(None)
 
 
+@frozen(eq=False, repr=False)
+class Stop:
+    """Why a run is ended here before its flow has ended: `kind` is one of STOPS.
+
+    `waiting` has the keys of the questions that a waiting run waited for.
+    """
+
+    kind: str
+    reason: str = ""
+    error: SwarmError | None = None
+    waiting: tuple[str, ...] = ()
+
+
+STOPS = ("interrupt", "park", "fail", "lost")
+"""Ways to stop a run: so that it can be resumed; so that it can go on when it is answered; as failed; without a word,
+because it is no longer this engine's, or its store has failed."""
+
+
 @define(eq=False, repr=False)
 class RunRecord:
-    """One evaluation of a program."""
+    """One evaluation of a program.
+
+    `acknowledged` turns true when the run is in its store, `over` when this engine's part is over,
+    `done` is done when that is on disk. `rest` are those who wait
+    until all that is left waits for answers. `busy` counts the tasks that somebody works on, `asking` those that wait
+    for an answer, `waiting_for` has the keys of what they ask (an ordered set). `stop` says why the driver was
+    cancelled when it was not by a cancel of the run. `questions` are those from before a restart,
+    `told` the keys of those whose answers are on record.
+    """
 
     id: RunId
     program: Program
     events: EventLog
     session: OperatorSession
     done: asyncio.Future[None]
+    budget: RunBudget
+    journal: RunJournal | None = None
+    replay: Replay | None = None
+    stop: Stop | None = None
+    digests: Digests | None = None
+    rest: list[asyncio.Future[None]] = field(factory=list)
+    rested: asyncio.Future[None] | None = None
+    over: bool = False
+    acknowledged: bool = False
+    looking: bool = False
+    busy: int = 0
+    asking: int = 0
+    again: int = 0
+    waiting_for: dict[str, None] = field(factory=dict)
+    questions: dict[str, Question] = field(factory=dict)
+    told: set[str] = field(factory=set)
     status: RunStatus = RunStatus.RUNNING
     final_ctx: Any = None
     error: Mapping[str, Any] | None = None
@@ -115,7 +173,32 @@ class RunRecord:
     finished: deque[TaskId] = field(factory=deque)
     counts: dict[str, int] = field(factory=dict)
     resources: dict[str, Any] = field(factory=dict)
-    slots: dict[str, asyncio.Semaphore] = field(factory=dict)
+    breaker: Breaker | None = None
+    whole: Slots | None = None
+    slots: dict[str, Slots] = field(factory=dict)
+
+    def seat_for(self, agent: str, concurrency: int | None) -> Seat | None:
+        """Return a seat for one task, None when nothing limits how many there are at the same time."""
+        if concurrency is None and self.whole is None:
+            return None
+        sorts = [] if self.whole is None else [self.whole]
+        if concurrency is not None:
+            if agent not in self.slots:
+                self.slots[agent] = Slots(concurrency)
+            sorts.insert(0, self.slots[agent])
+        return Seat(*sorts)
+
+
+@frozen(eq=False, repr=False)
+class Parked:
+    """A run that waits for answers and is only in the store; who waits for it gets its record when it goes on."""
+
+    program: Program
+    operator_id: str
+    request: SessionRequest
+    epoch: int
+    questions: tuple[str, ...]
+    waiters: list[asyncio.Future[RunRecord]] = field(factory=list)
 
 
 class EngineState:
@@ -124,7 +207,22 @@ class EngineState:
     def __init__(self) -> None:
         self.tasks: dict[str, TaskRecord] = {}
         self.runs: dict[str, RunRecord] = {}
+        self.parked: dict[str, Parked] = {}
         self.closed = False
+
+    def park(self, run: RunRecord) -> None:
+        """Forget a waiting run but for its program."""
+        self.drop(run)
+        keys = run.stop.waiting if run.stop is not None else ()
+        epoch = run.journal.epoch if run.journal is not None else 0
+        session = run.session
+        self.parked[run.id] = Parked(run.program, session.operator_id, session.request, epoch, keys)
+
+    def drop(self, run: RunRecord) -> None:
+        """Forget a run and its tasks."""
+        self.runs.pop(run.id, None)
+        for task_id in (*run.finished, *run.live):
+            self.tasks.pop(task_id, None)
 
     def task(self, task_id: str) -> TaskRecord:
         """Return the record of a task; raises TaskNotFound."""
@@ -151,12 +249,10 @@ class EngineState:
 
     def forget_oldest_runs(self, *, keep: int) -> list[str]:
         """Drop ended runs beyond the newest `keep`, with their tasks; return their ids."""
-        ended = [run for run in self.runs.values() if run.status is not RunStatus.RUNNING]
+        ended = [run for run in self.runs.values() if run.done.done()]
         dropped = ended[: max(0, len(ended) - keep)]
         for run in dropped:
-            del self.runs[run.id]
-            for task_id in run.finished:
-                self.tasks.pop(task_id, None)
+            self.drop(run)
         return [run.id for run in dropped]
 
 

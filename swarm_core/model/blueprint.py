@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
+from swarm_core.model.budget import AgentBudget, Budget
 from swarm_core.model.nodes import Node
 from swarm_core.model.operator import OperatorKind
 from swarm_core.model.shown import shown
@@ -143,6 +144,7 @@ class AgentHint:
     timeout: str | float | None = None
     retry: RetryHint | None = None
     concurrency: int | None = None
+    budget: AgentBudget | None = None
     bind: str | None = None
     extra: Mapping[str, Any] = field(factory=dict)
 
@@ -205,6 +207,7 @@ class Blueprint:
     strategy: CompilerStrategy = field(factory=CompilerStrategy)
     metadata: BlueprintMetadata = field(factory=BlueprintMetadata)
     spawner_hints: SpawnerHints = field(factory=SpawnerHints)
+    budget: Budget | None = None
     default_agent_kind: str = "operator"
     default_operator_kind: OperatorKind | None = None
     default_init_ctx: Any = None

@@ -14,7 +14,7 @@ SessionId = NewType("SessionId", str)
 ResumeKey = NewType("ResumeKey", str)
 
 # prefix -> random bits. These ids grant nothing; what does (nonces, handles) is made where tokens are.
-BITS = {"RUN-": 64, "T-": 64, "S-": 64, "out-": 64}
+BITS = {"RUN-": 64, "T-": 64, "S-": 64, "out-": 64, "E-": 64}
 
 _MADE = {prefix: (bits, f"{prefix}%0{bits // 4}x") for prefix, bits in BITS.items()}
 # Compiled when it is first used, not at every start.

@@ -1,9 +1,10 @@
-"""What the engine does for an agent's attempts: time, tries, how many at once."""
+"""What the engine does for an agent's attempts: time, tries, how many at once, how many in all."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
+from swarm_core.model.budget import AgentBudget
 from swarm_core.model.shown import shown
 
 
@@ -28,6 +29,7 @@ class AgentPolicy:
     timeout: float | None = None
     retry: Retry | None = None
     concurrency: int | None = None
+    budget: AgentBudget | None = None
 
 
 NO_POLICY = AgentPolicy()

@@ -26,12 +26,20 @@ FINAL_STATUSES = frozenset({TaskStatus.PASS, TaskStatus.BLOCKED, TaskStatus.CANC
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; all but running are final."""
+    """Where a run stands; done, failed and cancelled are final.
+
+    A waiting run has nothing to do until somebody answers; an interrupted one until somebody resumes it.
+    """
 
     RUNNING = "running"
+    WAITING = "waiting"
+    INTERRUPTED = "interrupted"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+FINAL_RUN_STATUSES = frozenset({RunStatus.DONE, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
 @frozen

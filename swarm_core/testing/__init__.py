@@ -8,12 +8,16 @@ from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from swarm_core.testing.checks import ContractBroken as ContractBroken
+    from swarm_core.testing.checks import check_durable_run_store as check_durable_run_store
     from swarm_core.testing.checks import check_layer as check_layer
     from swarm_core.testing.checks import check_output_store as check_output_store
     from swarm_core.testing.checks import check_plugin as check_plugin
     from swarm_core.testing.checks import check_reader as check_reader
     from swarm_core.testing.checks import check_resolver as check_resolver
+    from swarm_core.testing.checks import check_run_store as check_run_store
     from swarm_core.testing.checks import check_spawner as check_spawner
+    from swarm_core.testing.failing import FailingRunStore as FailingRunStore
+    from swarm_core.testing.failing import StoreCall as StoreCall
     from swarm_core.testing.fakes import FakeScript as FakeScript
     from swarm_core.testing.fakes import FakeSpawner as FakeSpawner
     from swarm_core.testing.recording import RecordingContext as RecordingContext
@@ -27,13 +31,16 @@ if TYPE_CHECKING:
 _HOMES = {
     "checks": (
         "ContractBroken",
+        "check_durable_run_store",
         "check_layer",
         "check_output_store",
         "check_plugin",
         "check_reader",
         "check_resolver",
+        "check_run_store",
         "check_spawner",
     ),
+    "failing": ("FailingRunStore", "StoreCall"),
     "fakes": ("FakeScript", "FakeSpawner"),
     "recording": ("RecordingContext", "make_call"),
     "simulation": ("SimulatedClock", "SimulationLoop", "SimulationStuck", "simulate"),

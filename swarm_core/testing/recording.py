@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from swarm_core.contracts import AttemptContext
+from attrs import frozen
+
+from swarm_core.codec.json_schema import check_json_schema, misfit
+from swarm_core.contracts import NO_DEFAULT, AttemptContext
+from swarm_core.engine.budget import RunBudget
 from swarm_core.engine.events import check_own_kind
 from swarm_core.engine.gate import Authority, RoleVerbGate
 from swarm_core.errors import PollTimeout, ResourceNotFound, TokenRevoked
 from swarm_core.model.access import Role
+from swarm_core.model.budget import Budget
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value
 from swarm_core.tokens import CapTokenSigner, encode_token
@@ -18,20 +24,34 @@ from swarm_core.tokens import CapTokenSigner, encode_token
 _EPOCH = 1_800_000_000.0
 
 
+@frozen(kw_only=True)
+class AskedQuestion:
+    """What was given to `ask`; `default` is NO_DEFAULT where none was."""
+
+    question: Any
+    timeout: float | None
+    schema: Any
+    who: tuple[str, ...]
+    default: Any
+
+
 class RecordingContext(AttemptContext):
     """Writes down what one attempt asks of the engine, and answers from a script.
 
     `outputs` are the events in order, `published` pairs of kind and facts, `children` pairs of agent and input,
-    `questions` what was asked. `child(agent, input)` gives a child's result, by default its input. `answers` are given
-    to questions one after the other; without one, a question with a timeout runs into it and one without is a
-    LookupError.
+    `questions` what was asked, `asked` the same with all that was said beside it, `spent` the sum of what was spent.
+    `child(agent, input)` gives a child's result, by default its input. `answers` are given to questions one after the
+    other; without one, a question with a timeout has its default or runs into the timeout, and one without is a
+    LookupError. `answers=None` stands for people who never answer: such a question then waits for ever. `counters` are
+    the budget's limits for what is spent.
     """
 
     def __init__(
         self,
         *,
         child: Callable[[str, Any], Result] | None = None,
-        answers: Iterable[Any] = (),
+        answers: Iterable[Any] | None = (),
+        counters: Mapping[str, float] | None = None,
         resources: Mapping[str, Any] | None = None,
         deadline: float | None = None,
     ) -> None:
@@ -39,12 +59,26 @@ class RecordingContext(AttemptContext):
         self.outputs: list[OutputEvent] = []
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.children: list[tuple[str, Any]] = []
-        self.questions: list[Any] = []
+        self.asked: list[AskedQuestion] = []
         self.resources = dict(resources or {})
         self.ended = False
-        self._child, self._answers, self._deadline = child, deque(answers), deadline
+        self._child, self._deadline = child, deadline
+        self._script = None if answers is None else tuple(answers)
+        self._answers = None if self._script is None else deque(self._script)
+        self._counters = dict(counters or {})
+        self._budget = RunBudget(Budget(counters=self._counters), {}, clock_monotonic=lambda: 0.0)
         self._authority = Authority(CapTokenSigner.generate(), RoleVerbGate.default(), clock=lambda: _EPOCH)
         self._token: str | None = None
+
+    def again(self) -> RecordingContext:
+        """Return a context with the same script, of which nothing has been asked yet."""
+        return RecordingContext(
+            child=self._child,
+            answers=self._script,
+            counters=self._counters,
+            resources=self.resources,
+            deadline=self._deadline,
+        )
 
     def end(self) -> None:
         """End the attempt: from now on every method raises TokenRevoked, as an engine's context does."""
@@ -54,6 +88,17 @@ class RecordingContext(AttemptContext):
     def kinds(self) -> list[str]:
         """The kinds of the published events, in order."""
         return [kind for kind, _ in self.published]
+
+    @property
+    def questions(self) -> list[Any]:
+        """What was asked, in order."""
+        return [one.question for one in self.asked]
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """The sums of what was spent, by counter."""
+        spent: dict[str, float] = self._budget.spent["counters"]
+        return spent
 
     def emit(self, event: OutputEvent) -> None:
         """Write the output down; a Final becomes the latest result."""
@@ -80,15 +125,39 @@ class RecordingContext(AttemptContext):
         self.children.append((agent, input))
         return Result(input) if self._child is None else self._child(agent, input)
 
-    async def ask(self, question: Any, *, timeout: float | None = None) -> Any:
-        """Write the question down and return the next answer of the script."""
+    async def ask(
+        self,
+        question: Any,
+        *,
+        timeout: float | None = None,
+        schema: Any = None,
+        who: Sequence[str] = (),
+        default: Any = NO_DEFAULT,
+    ) -> Any:
+        """Write the question down and return the next answer of the script.
+
+        Raises: ValueError, for what is no JSON Schema, and for an answer of the script that an engine would refuse.
+        """
         self._alive()
-        self.questions.append(question)
+        if schema is not None:
+            check_json_schema(schema)
+        self.asked.append(
+            AskedQuestion(question=question, timeout=timeout, schema=schema, who=tuple(who), default=default)
+        )
         if self._answers:
-            return self._answers.popleft()
+            return _fitting(self._answers.popleft(), schema)
         if timeout is not None:
-            raise PollTimeout
+            if default is NO_DEFAULT:
+                raise PollTimeout
+            return default
+        if self._answers is None:
+            await get_running_loop().create_future()
         raise LookupError(f"nobody answers {question!r}; give RecordingContext(answers=[...])")
+
+    def spend(self, **amounts: float) -> None:
+        """Add the amounts up, under the rules that an engine has for them."""
+        self._alive()
+        self._budget.spend("tester", amounts)
 
     def fetch_data(self, key: str) -> Any:
         """Return one of the resources that the context was made with."""
@@ -116,6 +185,13 @@ class RecordingContext(AttemptContext):
     def _alive(self) -> None:
         if self.ended:
             raise TokenRevoked
+
+
+def _fitting(answer: Any, schema: Any) -> Any:
+    reason = None if schema is None else misfit(schema, answer)
+    if reason is not None:
+        raise ValueError(f"the script answers {answer!r}, which an engine would refuse: {reason}")
+    return answer
 
 
 def make_call(**overrides: Any) -> Call:

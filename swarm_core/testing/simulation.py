@@ -41,7 +41,8 @@ class _Future(asyncio.Future[T]):
 class SimulationLoop(asyncio.BaseEventLoop):
     """Runs coroutines in virtual time; the same seed gives the same course of events.
 
-    Whatever is ready at the same time runs in an order drawn from the seed. When nothing is ready, time jumps to the
+    Whatever is ready at the same time runs in an order drawn from the seed, or, when not `shuffled`, in the order in
+    which it became ready, as asyncio promises it. When nothing is ready, time jumps to the
     next timer; when there is none either, `SimulationStuck` names who waits. Work for threads runs on the loop itself,
     in a turn of its own. There are no sockets, pipes, processes and signals.
     """
@@ -51,9 +52,10 @@ class SimulationLoop(asyncio.BaseEventLoop):
     _scheduled: Any
     _stopping: bool
 
-    def __init__(self, seed: int = 0, *, max_turns: int = _MAX_TURNS) -> None:
+    def __init__(self, seed: int = 0, *, max_turns: int = _MAX_TURNS, shuffled: bool = True) -> None:
         super().__init__()
         self.seed, self.turns, self.max_turns = seed, 0, max_turns
+        self._shuffled = shuffled
         self._chance = random.Random(seed)
         self._now = 0.0
         self._numbers = 0
@@ -90,7 +92,8 @@ class SimulationLoop(asyncio.BaseEventLoop):
             self._now = max(self._now, self._next_timer())
         self._start_due_timers()
         batch = list(self._ready)
-        self._chance.shuffle(batch)
+        if self._shuffled:
+            self._chance.shuffle(batch)
         self._ready.clear()
         self._ready.extend(batch)
         for _ in batch:
@@ -135,12 +138,22 @@ def _describe(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}{place}"
 
 
-def simulate(main: Callable[[], Coroutine[Any, Any, T]], *, seed: int = 0, max_turns: int = _MAX_TURNS) -> T:
+def simulate(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    seed: int = 0,
+    max_turns: int = _MAX_TURNS,
+    shuffled: bool = True,
+) -> T:
     """Run `main()` to its end in virtual time and return its result; what it left running is cancelled.
 
     Raises: SimulationStuck, and whatever `main` raises.
     """
-    with asyncio.Runner(loop_factory=lambda: SimulationLoop(seed, max_turns=max_turns)) as runner:
+
+    def loop() -> SimulationLoop:
+        return SimulationLoop(seed, max_turns=max_turns, shuffled=shuffled)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(main())
 
 

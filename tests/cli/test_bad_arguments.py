@@ -185,20 +185,21 @@ class TestSignals:
                 process.kill()
             process.communicate()
 
-    def test_cl153_sighup_cancels_the_run(self, begin, cwd):
-        process = begin("hang", "--json")
+    @pytest.mark.parametrize(("store", "status"), [([], "interrupted"), (["--store", "memory://"], "cancelled")])
+    def test_cl153_sighup_interrupts_the_run_and_cancels_it_where_nothing_is_kept(self, begin, cwd, store, status):
+        process = begin("hang", "--json", *store)
 
         process.send_signal(signal.SIGHUP)
         out, err = process.communicate(timeout=30)
 
-        assert (130, "cancelled") == (process.returncode, json.loads(out)["status"])
+        assert (130, status) == (process.returncode, json.loads(out)["status"])
         assert (cwd / "ended").exists()
         assert b"Traceback" not in err
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_cl153_p14_a_worker_that_is_deaf_is_left_after_the_grace(self, begin, write, number):
         write("swarm.toml", '[engine]\ncancel_grace = "100ms"\n')
-        process = begin("deaf", "--json")
+        process = begin("deaf", "--json", "--store", "memory://")
 
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
@@ -206,13 +207,28 @@ class TestSignals:
         assert (130, "cancelled") == (process.returncode, json.loads(out)["status"])
         assert b"worker_abandoned" in err
 
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_cl153_p37_a_run_whose_worker_is_deaf_can_be_resumed_all_the_same(self, begin, write, swarm, number):
+        write("swarm.toml", '[engine]\ncancel_grace = "100ms"\n')
+        process = begin("deaf", "--json")
+
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=30)
+        write("swarmfile.py", "from swarm_core import function\n\n@function\ndef deaf(_):\n    return 'heard'\n")
+        resumed = swarm("resume", "--all", "--json")
+
+        assert (130, "interrupted") == (process.returncode, json.loads(out)["status"])
+        assert [(json.loads(out)["run_id"], "done", {"out": "heard"})] == [
+            (run["run_id"], run["status"], run["final_ctx"]) for run in resumed.json
+        ]
+
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGHUP, -1)])
     def test_cl153_a_second_signal_ends_the_program_at_once(self, begin, write, number, code):
         write("swarm.toml", '[engine]\ncancel_grace = "10m"\n')
         process = begin("deaf")
 
         process.send_signal(number)
-        while b"cancelling" not in (line := process.stderr.readline()):
+        while b"interrupting" not in (line := process.stderr.readline()):
             assert line
         process.send_signal(number)
         process.communicate(timeout=30)
@@ -228,7 +244,7 @@ class TestSignals:
         assert 130 == process.returncode
 
     @pytest.mark.parametrize("term", ["xterm", "dumb"])
-    def test_cl153_a_terminal_that_goes_away_cancels_the_run(self, begin, cwd, term):
+    def test_cl153_a_terminal_that_goes_away_interrupts_the_run(self, begin, cwd, term):
         leader, follower = pty.openpty()
         process = begin(
             "hang",

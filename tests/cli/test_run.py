@@ -157,31 +157,77 @@ def wait_for(condition, seconds=20):
 
 
 class TestInterrupt:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_cl153_ctrl_c_cancels_the_run_and_exits_130(self, cwd, write, number):
+    @pytest.fixture
+    def hanging(self, write):
+        """A Blueprint of two steps, of which the second one hangs until the file `go` is there."""
         write("swarmfile.py", "\n".join((
             "import asyncio, pathlib",
             "from swarm_core import function",
             "@function",
-            "async def hang(_):",
-            "    pathlib.Path('began').touch()",
+            "def first(_):",
+            "    with open('ledger', 'a') as ledger: ledger.write('first ')",
+            "    return 1",
+            "@function",
+            "async def hang(call):",
+            "    with open('ledger', 'a') as ledger: ledger.write('hang ')",
             "    try:",
-            "        await asyncio.Event().wait()",
-            "    finally:",
+            "        while not pathlib.Path('go').exists():",
+            "            await asyncio.sleep(0.01)",
+            "    except asyncio.CancelledError:",
             "        pathlib.Path('ended').touch()",
+            "        raise",
+            "    return 2",
         )))  # fmt: skip
-        blueprint = scripted()
-        blueprint["agents"][0] = {"name": "critic", "kind": "function", "spec": {"fn_id": "hang"}}
-        process = start(cwd, "run", write("b.json", blueprint), "--json")
-        wait_for((cwd / "began").exists)
+        path = {"op": "path", "at": "$"}
+        steps = [
+            {"kind": "step", "ref": name, "in": path, "out": {"op": "path", "at": f"$.{name}"}}
+            for name in ("first", "hang")
+        ]
+        agents = [{"name": name, "kind": "function", "spec": {"fn_id": name}} for name in ("first", "hang")]
+        return write("b.json", {"id": "hanging", "flow": {"kind": "seq", "children": steps}, "agents": agents})
+
+    def ledger(self, cwd):
+        return (cwd / "ledger").read_text().split() if (cwd / "ledger").exists() else []
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_cl153_p37_ctrl_c_interrupts_the_run_which_goes_on_when_it_is_resumed(self, cwd, swarm, hanging, number):
+        process = start(cwd, "run", hanging, "--json")
+        wait_for(lambda: "hang" in self.ledger(cwd))
 
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
+        (cwd / "go").touch()
+        interrupted = json.loads(out)
+        resumed = swarm("resume", interrupted["run_id"], "--json")
 
-        assert 130 == process.returncode
-        assert "cancelled" == json.loads(out)["status"]
+        assert (130, "interrupted") == (process.returncode, interrupted["status"])
         assert (cwd / "ended").exists()
         assert "Traceback" not in err
+        assert (0, {"first": 1, "hang": 2}) == (resumed.code, resumed.json["final_ctx"])
+        assert (1, 1) == (resumed.json["reused"], resumed.json["ran"])
+        assert ["first", "hang", "hang"] == self.ledger(cwd)
+
+    def test_cl153_people_are_told_how_to_go_on(self, cwd, hanging):
+        process = start(cwd, "run", hanging)
+        wait_for(lambda: "hang" in self.ledger(cwd))
+
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+        run_id = err.split()[0]
+        assert (130, "") == (process.returncode, out)
+        assert f"interrupted; go on with: swarm resume {run_id}\n" in err
+
+    def test_cl153_ctrl_c_cancels_a_run_that_is_not_kept(self, cwd, hanging):
+        process = start(cwd, "run", hanging, "--json", "--store", "memory://")
+        wait_for(lambda: "hang" in self.ledger(cwd))
+
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+
+        assert (130, "cancelled") == (process.returncode, json.loads(out)["status"])
+        assert (cwd / "ended").exists()
+        assert "cancelling the run" in err
 
     def test_cl153_a_second_ctrl_c_quits_even_when_a_worker_holds_up_the_event_loop(self, cwd, write):
         write("swarmfile.py", "\n".join((

@@ -122,6 +122,9 @@ class TestShape:
             (document(agents=[{"name": "a", "kind": "k", "profile": {"tool": []}}]), "$.agents[0].profile.tool", None),
             (document(agents=[{"name": "a", "kind": "k", "meta": {"tag": []}}]), "$.agents[0].meta.tag", None),
             (document(spawner_hints={"layer": []}), "$.spawner_hints.layer", "did you mean 'layers'?"),
+            (document(budget={"dispatchs": 5}), "$.budget.dispatchs", "did you mean 'dispatches'?"),
+            (document(hints={"global": {"budget": {"atempts": 1}}}), "$.hints.global.budget.atempts", None),
+            (document(hints={"global": {"budget": {"depth": 1}}}), "$.hints.global.budget.depth", None),
         ],
     )
     def test_bp20_row_32_an_unknown_field_is_refused_at_every_level(
@@ -147,6 +150,9 @@ class TestShape:
             (document(metadata={"default_run_ttl_secs": 1.5}), "$.metadata.default_run_ttl_secs"),
             (document(spawner_hints={"layers": "audit"}), "$.spawner_hints.layers"),
             (document(default_operator_kind=1), "$.default_operator_kind"),
+            (document(budget={"dispatches": "3"}), "$.budget.dispatches"),
+            (document(budget={"wall_time": True}), "$.budget.wall_time"),
+            (document(budget={"counters": {"tokens": "1e6"}}), "$.budget.counters.tokens"),
             (document(schema_version=0.1), "$.schema_version"),
         ],
     )

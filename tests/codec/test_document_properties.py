@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from swarm_core.codec import blueprint_json, blueprint_schema, document_problems, load_json, structure_blueprint
+from swarm_core.model import budget as budgets
 from swarm_core.model.blueprint import (
     RETRY_CAUSES,
     AgentDef,
@@ -126,6 +127,19 @@ PROFILES = st.builds(
     version_hash=st.none() | TEXT,
 )
 KINDS = st.none() | st.sampled_from(OperatorKind)
+LIMITS = st.none() | st.integers(1, 10**12)
+COUNTERS = st.dictionaries(NAMES.filter(lambda name: name not in budgets.LIMITS), st.integers(0, 10**18) | st.just(0.5))
+AGENT_BUDGETS = st.builds(budgets.AgentBudget, dispatches=LIMITS, attempts=LIMITS, counters=COUNTERS)
+BUDGETS = st.builds(
+    budgets.Budget,
+    dispatches=LIMITS,
+    attempts=LIMITS,
+    depth=LIMITS,
+    wall_time=st.none() | DURATIONS,
+    concurrency=LIMITS,
+    breaker=LIMITS,
+    counters=COUNTERS,
+)
 HINTS = st.builds(
     AgentHint,
     timeout=st.none() | DURATIONS,
@@ -138,6 +152,7 @@ HINTS = st.builds(
         on=st.lists(st.sampled_from(RETRY_CAUSES), max_size=2).map(tuple),
     ),
     concurrency=st.none() | st.integers(1, 9),
+    budget=st.none() | AGENT_BUDGETS,
     bind=st.none() | NAMES,
     extra=st.dictionaries(st.sampled_from(["temperature", "odd key"]), JSON, max_size=2),
 )
@@ -172,6 +187,7 @@ BLUEPRINTS = st.builds(
     spawner_hints=st.builds(
         SpawnerHints, layers=st.lists(st.builds(LayerUse, key=WORDS, options=JSON), max_size=2).map(tuple)
     ),
+    budget=st.none() | BUDGETS,
     default_agent_kind=NAMES,
     default_operator_kind=KINDS,
     default_init_ctx=JSON,
@@ -217,6 +233,7 @@ ODD_VALUES = [
     "operator",
     "main_ai",
     "all",
+    10**12 + 1,
     [],
     ["x"],
     [1],

@@ -14,6 +14,7 @@ from swarm_core.codec import load_yaml, structure_blueprint
 from swarm_core.compile import check
 from swarm_core.factories import Catalog, Environment, Function
 from swarm_core.model import blueprint as models
+from swarm_core.model import budget as budgets
 from swarm_core.model.problem import Severity
 from swarm_core.settings import Settings
 
@@ -38,6 +39,8 @@ FIELDS = [
         models.CompilerStrategy,
         models.SpawnerHints,
         models.BlueprintMetadata,
+        budgets.Budget,
+        budgets.AgentBudget,
     )
     for attribute in fields(model)
     if attribute.name != "extra"

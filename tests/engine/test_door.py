@@ -91,7 +91,7 @@ async def scene(desk, program, one_step, workers):
     run = desk.engine.launch(program(one_step(), workers["forever"]), {})
     desk.door.set_resource(desk.token, run.id, "recipe", ["salt"])
     pending, asking = (desk.door.start_task(desk.token, TaskSpec("worker", "secret")) for _ in range(2))
-    question = desk.door.query_senior(desk.token, asking, "?")
+    question = await desk.door.query_senior(desk.token, asking, "?")
     await asyncio.sleep(0.01)
     (task,) = run.live.values()
     return Scene(desk.engine, desk.token, run, task.id, pending, question, workers["echo"])

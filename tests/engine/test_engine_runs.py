@@ -164,7 +164,7 @@ class TestPolicies:
         run = desk.engine.launch(program(one_step(), asking, policies=policies), {})
         await asyncio.sleep(0.15)
         (task,) = run.live.values()
-        desk.door.resume(desk.token_for(Role.SENIOR), task.suspended_on, "yes")
+        await desk.door.resume(desk.token_for(Role.SENIOR), task.suspended_on, "yes")
 
         assert {"out": "yes"} == (await desk.engine.wait(run.id)).final_ctx
 

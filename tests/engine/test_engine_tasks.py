@@ -285,9 +285,9 @@ class TestSuspend:
         senior = desk.token_for(Role.SENIOR)
         task_id = begin(desk)
 
-        key = desk.door.query_senior(desk.token, task_id, {"what": "next"})
+        key = await desk.door.query_senior(desk.token, task_id, {"what": "next"})
         suspended = desk.door.read_task_state(desk.token, task_id).status
-        desk.door.resume(senior, key, "go on")
+        await desk.door.resume(senior, key, "go on")
         answer = await desk.door.await_resume(desk.token, key, 1)
 
         assert f"R-senior-{task_id}" == key
@@ -297,27 +297,27 @@ class TestSuspend:
         assert ["senior_queried", "task_suspended", "senior_answered", "task_resumed"] == desk.kinds()[-4:]
 
     async def test_row_27_an_answer_may_come_before_anyone_waits(self, desk):
-        key = desk.door.query_senior(desk.token, begin(desk), "?")
-        desk.door.resume(desk.token_for(Role.SENIOR), key, 42)
+        key = await desk.door.query_senior(desk.token, begin(desk), "?")
+        await desk.door.resume(desk.token_for(Role.SENIOR), key, 42)
 
         assert 42 == await desk.door.await_resume(desk.token, key, 0)
 
     async def test_row_28_an_unknown_key_is_named(self, desk):
         with pytest.raises(ResumeKeyNotFound, match="R-senior-none"):
-            desk.door.resume(desk.token_for(Role.SENIOR), "R-senior-none", 1)
+            await desk.door.resume(desk.token_for(Role.SENIOR), "R-senior-none", 1)
 
     async def test_row_29_awaiting_with_timeout_0_and_no_answer(self, desk):
-        key = desk.door.query_senior(desk.token, begin(desk), "?")
+        key = await desk.door.query_senior(desk.token, begin(desk), "?")
 
         with pytest.raises(PollTimeout):
             await desk.door.await_resume(desk.token, key, 0)
 
     async def test_the_first_of_two_answers_counts(self, desk):
-        senior, key = desk.token_for(Role.SENIOR), desk.door.query_senior(desk.token, begin(desk), "?")
-        desk.door.resume(senior, key, "first")
+        senior, key = desk.token_for(Role.SENIOR), await desk.door.query_senior(desk.token, begin(desk), "?")
+        await desk.door.resume(senior, key, "first")
 
         with pytest.raises(AlreadyAnswered):
-            desk.door.resume(senior, key, "second")
+            await desk.door.resume(senior, key, "second")
 
         assert "first" == await desk.door.await_resume(desk.token, key, 0)
 
@@ -330,7 +330,7 @@ class TestSuspend:
         senior = desk.token_for(Role.SENIOR)
         for key in (f"R-senior-{task_id}", f"R-senior-{task_id}-2"):
             await desk.door.poll_task(desk.token, task_id, 1)
-            desk.door.resume(senior, key, key[-2:])
+            await desk.door.resume(senior, key, key[-2:])
             await asyncio.sleep(0.01)
 
         outcome = await dispatched

@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
     (frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources", "known"}),),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
-    (frozenset({"swarm", "documents"}), frozenset({"builtin"})),
+    (frozenset({"swarm", "documents", "history", "pinning", "resuming"}), frozenset({"builtin"})),
     (frozenset({"cli", "", "__main__"}), frozenset({"testing"})),
 )
 
@@ -33,8 +33,9 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
 OPEN_TO_ALL = 2
 ROOMS_OF_STRANGERS = frozenset({"builtin"})
 
-# The composition root hands the core's own plugins to the host, and reads documents with them.
-SIDEWAYS = frozenset({("swarm", "builtin"), ("documents", "builtin")})
+# The composition root hands the core's own plugins to the host, and reads documents with them; so does whoever opens a
+# store without an engine.
+SIDEWAYS = frozenset({("swarm", "builtin"), ("documents", "builtin"), ("pinning", "builtin"), ("history", "builtin")})
 
 # Names of types only: a Call carries an AttemptContext, the operator's faces are contracts.
 SEEN_FROM_BELOW = frozenset({("model", "contracts")})

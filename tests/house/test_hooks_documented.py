@@ -30,12 +30,13 @@ HOOKS = [name for name, item in vars(hookspecs).items() if hasattr(item, f"{hook
 ERRORS = [item for item in vars(errors).values() if inspect.isclass(item) and issubclass(item, SwarmError)]
 ERROR_NAMES = [error.__name__ for error in ERRORS]
 SETTINGS = [
+    "store.url",
     *(f"engine.{name}" for name in engine_fields()),
     *(f"plugins.{attribute.name}" for attribute in fields(PluginSettings)),
     "plugin.<name>",
     "layers.<set>.use",
 ]
-VARIABLES = ["SWARM_CONFIG", "SWARM_DISABLE_PLUGINS", "SWARM_ENGINE_<FIELD>"]
+VARIABLES = ["SWARM_CONFIG", "SWARM_DISABLE_PLUGINS", "SWARM_STORE", "SWARM_ENGINE_<FIELD>"]
 
 
 def sections(page: str) -> dict[str, str]:

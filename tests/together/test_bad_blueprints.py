@@ -297,7 +297,7 @@ class TestItself:
                 await asyncio.sleep(0.01)
             write("prompt.md", "changed")
             write("a.json", flow.blueprint(flow.nothing))
-            swarm.engine.door.resume(swarm.engine.attach("s", Role.SENIOR), waiting[0], "yes")
+            await swarm.engine.door.resume(swarm.engine.attach("s", Role.SENIOR), waiting[0], "yes")
             result = await launched.wait()
 
         assert {"answer": "yes", "told": "as it was"} == result.final_ctx

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from hashlib import sha256
 from typing import Any
 
 from attrs import field, frozen
@@ -36,7 +37,7 @@ async def check_output_store(open_store: OpenOutputStore) -> None:
 
     `open_store()` returns an async context manager that gives an empty store. Raises: ContractBroken.
     """
-    for part in (_keeps_events, _finds_latest, _keeps_order, _keeps_apart, _refuses_unknown, _forgets_runs, _is_shared):
+    for part in _PARTS:
         async with open_store() as store:
             await _check(part, store)
 
@@ -109,7 +110,7 @@ async def _refuses_unknown(writer: _Writer) -> None:
     require(len(listed) == 0, f"list_for_attempt of an unknown task returned {listed!r}, not nothing")
 
 
-async def _require_not_found(answer: Awaitable[OutputRecord], asked: str) -> None:
+async def _require_not_found(answer: Awaitable[object], asked: str) -> None:
     try:
         found = await answer
     except OutputNotFound:
@@ -144,3 +145,51 @@ async def _is_shared(writer: _Writer) -> None:
     for number, expected in enumerate(written):
         listed = list(await writer.store.list_for_attempt(f"T-{number}", 1))
         require(listed == expected, "outputs that came at the same time were lost, mixed or reordered")
+
+
+async def _keeps_values(writer: _Writer) -> None:
+    blobs = dict(_blob(data) for data in (b"", b"x", bytes(range(256)), b"a" * 40_000, b"b" * 3_000_000))
+    await writer.store.keep("RUN-1", blobs)
+    await writer.store.keep("RUN-1", dict(list(blobs.items())[:3]))
+    await writer.store.keep("RUN-1", {})
+    for digest, data in blobs.items():
+        await _require_value(writer, digest, data)
+    for key in ("0" * 64, "f" * 63, *_HOSTILE):
+        await _require_not_found(writer.store.load(key), f"load({key!r})")
+
+
+async def _forgets_values(writer: _Writer) -> None:
+    shared, own, last = (dict([_blob(data * 1_500_000)]) for data in (b"s", b"o", b"l"))
+    await writer.store.keep("RUN-1", {**shared, **own})
+    await writer.store.keep("RUN-2", {**shared, **last})
+    await writer.store.forget_run("RUN-1")
+    await _require_not_found(writer.store.load(*own), "load of a value of a forgotten run")
+    for digest, data in {**shared, **last}.items():
+        await _require_value(writer, digest, data)
+    await writer.store.keep("RUN-3", own)
+    await writer.store.forget_run("RUN-2")
+    for digest in (*shared, *last):
+        await _require_not_found(writer.store.load(digest), "load of a value that no run refers to any more")
+    await _require_value(writer, *next(iter(own.items())))
+
+
+def _blob(data: bytes) -> tuple[str, bytes]:
+    return sha256(data).hexdigest(), data
+
+
+async def _require_value(writer: _Writer, digest: str, data: bytes) -> None:
+    found = await writer.store.load(digest)
+    require(found == data, f"load returned {len(found)} bytes that are not the {len(data)} that were kept")
+
+
+_PARTS = (
+    _keeps_events,
+    _finds_latest,
+    _keeps_order,
+    _keeps_apart,
+    _refuses_unknown,
+    _forgets_runs,
+    _is_shared,
+    _keeps_values,
+    _forgets_values,
+)

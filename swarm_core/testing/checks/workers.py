@@ -31,7 +31,8 @@ async def check_spawner(
     Checked: results are JSON values; `call.input` stays as it is; attempts at the same time do not disturb each other;
     cancelling ends an attempt within `grace` seconds and is not swallowed; no asyncio task is left, unless `background`
     says that the worker keeps some between attempts. The worker runs seven times, with `call` (else one of ours) under
-    several task ids. Raises: ContractBroken, and what the worker raises.
+    several task ids and contexts of the same script; one that `parks` twice more: it asks the same questions each time,
+    and cancelling ends its waiting. Raises: ContractBroken, and what the worker raises.
     """
     call = make_call() if call is None else call
     watch = TaskWatch()
@@ -39,6 +40,9 @@ async def check_spawner(
     await asyncio.gather(*(_attempt(spawner, _again(call, number)) for number in range(3)))
     for number, turns in enumerate((1, 3, 20)):
         await _cancelled(spawner, _again(call, 10 + number), turns, grace)
+    if spawner.parks:
+        await _asks_alike(spawner, call)
+        await _cancelled(spawner, _again(call, 20, RecordingContext(answers=None)), 3, grace)
     if not background:
         await watch.require_none_left(_WHO)
     return first
@@ -68,5 +72,15 @@ async def _cancelled(spawner: Spawner, call: Call, turns: int, grace: float) -> 
     await end_by_cancelling(task, _WHO, grace)
 
 
-def _again(call: Call, number: int) -> Call:
-    return attrs.evolve(call, task_id=f"T-check{number}", context=RecordingContext())
+async def _asks_alike(spawner: Spawner, call: Call) -> None:
+    again = _again(call, 30)
+    await _attempt(spawner, again)
+    if isinstance(call.context, RecordingContext) and isinstance(again.context, RecordingContext):
+        same = again.context.asked == call.context.asked
+        require(same, f"{_WHO} parks and asked other questions when it was begun anew")
+
+
+def _again(call: Call, number: int, context: RecordingContext | None = None) -> Call:
+    if context is None:
+        context = call.context.again() if isinstance(call.context, RecordingContext) else RecordingContext()
+    return attrs.evolve(call, task_id=f"T-check{number}", context=context)

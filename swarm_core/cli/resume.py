@@ -1,0 +1,162 @@
+"""`swarm resume`: go on with runs where they were stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+from attrs import frozen
+
+from swarm_core.cli import inputs, outcome, stores
+from swarm_core.cli.interrupt import to_the_end
+from swarm_core.cli.watching import (
+    Interruption,
+    Settled,
+    history_of,
+    lines_of,
+    report_resumed,
+    resumed_json,
+    settle,
+    settle_resumed,
+    share_of,
+)
+from swarm_core.errors import SwarmError
+from swarm_core.model.task import RunStatus
+from swarm_core.settings import Settings, store_url
+from swarm_core.swarm import Swarm
+
+_AT_ONCE = 32  # runs that go on side by side
+
+# The exit code of several runs is the one of theirs that stands last here.
+_SEVERITY = (
+    outcome.OK,
+    outcome.WAITING,
+    outcome.FLOW_FAILED,
+    outcome.INVALID,
+    outcome.NOT_FOUND,
+    outcome.DENIED,
+    outcome.STORE,
+    outcome.INTERRUPTED,
+)
+
+
+@click.command("resume")
+@stores.runs_argument(required=False)
+@click.option(
+    "--all", "every", is_flag=True, help="Resume all runs that were interrupted, and all whose answers have come."
+)
+@stores.store_option
+@click.option("--wait", "patient", is_flag=True, help="Stay while a run waits for answers.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object as `run --json` does, of several an array.")
+@click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+@click.pass_context
+def command(ctx: click.Context, /, runs: tuple[str, ...], *, every: bool, **options: Any) -> int:
+    """Go on with RUNs where they were stopped, however that came.
+
+    Steps whose results are recorded are not run again; what was under way is, with the same idempotency key. Of one run
+    the progress and the final ctx are shown, of several one line each. Exit codes are those of `swarm run`, of several
+    runs the worst one; 3 when a run has ended or another process holds it.
+    """
+    if bool(runs) == every:
+        raise click.UsageError("name the runs to resume, or all of them with --all")
+    settings, store = inputs.settings_of(ctx), options["store"]
+    if runs:
+        stores.require(settings, store, runs[0])
+    elif (missing := stores.missing_file(store_url(settings, store))) is not None:
+        outcome.say(f"there is nothing to resume: there is no {missing}")
+        return outcome.OK
+    return to_the_end(_one(settings, runs[0], **options) if len(runs) == 1 else _several(settings, runs, **options))
+
+
+async def _one(settings: Settings, name: str, *, store: str | None, patient: bool, as_json: bool, quiet: bool) -> int:
+    with outcome.kept_stdout():
+        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
+            history = history_of(swarm)
+            with Interruption(swarm) as interruption:
+                launched = await swarm.resume((await history.run(name)).id)
+                interruption.hold(launched)
+                end = await settle_resumed(swarm, history, launched, quiet=quiet, patient=patient)
+    return report_resumed(end, store, as_json=as_json, quiet=quiet)
+
+
+# several -----------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class _Gone:
+    """How far one of several runs went: to where it stopped, or not even that."""
+
+    run_id: str
+    end: Settled | None = None
+    error: SwarmError | None = None
+
+    @property
+    def code(self) -> int:
+        return self.end.code if self.end else outcome.exit_code_of(self.error) if self.error else outcome.INTERRUPTED
+
+    def as_json(self) -> dict[str, Any]:
+        if self.end is not None:
+            return resumed_json(self.end)
+        return {"run_id": self.run_id, "status": None, "error": self.error.as_json() if self.error else None}
+
+    def line(self, store: str | None) -> str:
+        if self.end is None:
+            return f"{self.run_id} not resumed: {self.error or 'interrupted'}"
+        status = self.end.result.status
+        why = "" if status is RunStatus.DONE else f"; {'; '.join(lines_of(self.end, store))}"
+        return f"{self.run_id} {status}: {share_of(self.end)}{why}"
+
+
+async def _several(
+    settings: Settings, names: Sequence[str], *, store: str | None, patient: bool, as_json: bool, quiet: bool
+) -> int:
+    out = sys.stdout
+
+    def tell(gone: _Gone) -> None:
+        if not as_json:
+            click.echo(outcome.one_line(gone.line(store)), file=out)
+
+    with outcome.kept_stdout():
+        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
+            ids = dict.fromkeys(names) if names else [run.id for run in await history_of(swarm).resumable()]
+            with Interruption(swarm) as interruption:
+                ends = await _side_by_side(swarm, list(ids), interruption, tell, patient=patient)
+    if as_json:
+        outcome.print_json([gone.as_json() for gone in ends])
+    elif not ends:
+        outcome.say("there is nothing to resume")
+    return max((gone.code for gone in ends), key=_SEVERITY.index, default=outcome.OK)
+
+
+async def _side_by_side(
+    swarm: Swarm, names: Sequence[str], interruption: Interruption, tell: Callable[[_Gone], None], *, patient: bool
+) -> list[_Gone]:
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> _Gone:
+        async with room:
+            gone = await _gone(swarm, name, interruption, patient=patient)
+        tell(gone)
+        return gone
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(name)) for name in names]
+    return [task.result() for task in tasks]
+
+
+async def _gone(swarm: Swarm, name: str, interruption: Interruption, *, patient: bool) -> _Gone:
+    if interruption.name is not None:
+        return _Gone(run_id=name)
+    try:
+        run_id = (await history_of(swarm).run(name)).id
+        launched = await swarm.resume(run_id)
+        interruption.hold(launched)
+        return _Gone(run_id=run_id, end=await settle(swarm, launched, quiet=True, patient=patient))
+    except (SwarmError, ExceptionGroup) as error:
+        first = outcome.first_of(error)
+        if first is None:
+            raise
+        return _Gone(run_id=name, error=first)

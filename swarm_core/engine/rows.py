@@ -1,0 +1,102 @@
+"""How events stand in a journal, and how they are read back.
+
+A row's body is a JSON array with an entry per event: `[kind, time, task_id, attempt, data]`. An attempt's result stands
+once: `task_attempt_completed` leaves it out when the event after it is the end of the same task with the same result.
+Large values stand as references (see `engine.offload`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from swarm_core.errors import StoreUnreadable
+from swarm_core.model.event import Event
+from swarm_core.model.run import JournalRow
+
+Entry: TypeAlias = "tuple[str, float, str | None, int | None, Mapping[str, Any]]"
+"""An event as the log keeps it: kind, time, task id, attempt, data."""
+
+_COMPLETED = "task_attempt_completed"
+_ENDS = frozenset({"task_pass", "task_blocked"})
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_encode_ascii = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+def text_of(value: Any) -> str:
+    """Return a value as JSON text that can be written as UTF-8.
+
+    The text of an error may hold half a surrogate pair (a file name that is no UTF-8); then all that is not ASCII is
+    escaped.
+    """
+    text = _encode(value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return _encode_ascii(value)
+    return text
+
+
+def encode_entries(entries: Sequence[Entry]) -> str:
+    """Return the body of the row that holds these events."""
+    return text_of(_without_twins(entries))
+
+
+def _without_twins(entries: Sequence[Entry]) -> list[Entry]:
+    written = list(entries)
+    for at in range(len(written) - 1):
+        if written[at][0] == _COMPLETED:
+            kind, time, task_id, attempt, data = written[at]
+            after = written[at + 1]
+            if after[0] in _ENDS and after[2] == task_id and after[4].get("result", after) is data.get("result", data):
+                others = dict(data)
+                del others["result"]
+                written[at] = (kind, time, task_id, attempt, others)
+    return written
+
+
+def decode_row(row: JournalRow) -> list[Event]:
+    """Return the events of a row, references in their data as they stand.
+
+    Raises: StoreUnreadable, naming the run and the row.
+    """
+    try:
+        entries = json.loads(row.body)
+        _restore_twins(entries)
+        events = [
+            Event(kind, row.run_id, seq, time, task_id, attempt, data)
+            for seq, (kind, time, task_id, attempt, data) in enumerate(entries, row.first_seq)
+        ]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise _unreadable(row, f"{type(error).__name__}: {error}") from None
+    if row.first_seq + len(events) - 1 != row.last_seq or not all(map(_is_well, events)):
+        raise _unreadable(row, "it does not hold the events that it says")
+    return events
+
+
+def _restore_twins(entries: list[Any]) -> None:
+    for at, entry in enumerate(entries):
+        if entry[0] == _COMPLETED and "result" not in entry[4]:
+            after = entries[at + 1]
+            if after[0] not in _ENDS or after[2] != entry[2]:
+                raise ValueError(f"the result of entry {at} is missing")
+            entry[4]["result"] = after[4]["result"]
+
+
+def _is_well(event: Event) -> bool:
+    return (
+        type(event.kind) is str
+        and type(event.time) in (float, int)
+        and (event.task_id is None or type(event.task_id) is str)
+        and (event.attempt is None or type(event.attempt) is int)
+        and type(event.data) is dict
+    )
+
+
+def _unreadable(row: JournalRow, reason: str) -> StoreUnreadable:
+    return StoreUnreadable(
+        f"events {row.first_seq} to {row.last_seq} of run {row.run_id} do not decode: {reason[:200]}",
+        hint="the other runs are not touched by it; see `swarm doctor`, or restore a backup of the store",
+    )

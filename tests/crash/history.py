@@ -1,0 +1,82 @@
+"""What the crash test has seen: plain values, which the invariants judge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+from crash.ledger import Line
+
+FINAL = ("done", "failed", "cancelled")
+
+
+@frozen(kw_only=True)
+class Break:
+    """One time that an engine, or a worker, was struck.
+
+    From `struck` on the engine may have been stopped, at `stopped` it surely was; at `over` the next one may have begun
+    to work (infinity as long as there is none). All on the monotonic clock. `frozen` is an engine that was stopped, not
+    killed: its workers live on.
+    """
+
+    struck: float
+    stopped: float
+    over: float = float("inf")
+    frozen: bool = False
+
+
+@frozen(kw_only=True)
+class RunSeen:
+    """One run: how it stands in the end, its events now, and what was read of them before.
+
+    `retries` are the agents whose policy grants further attempts; `wanted` are the ends that are right. `ended_by` is
+    when the run was first seen to have ended, on the monotonic clock. `flow` and `init_ctx` are what was submitted.
+    """
+
+    id: str
+    blueprint: str
+    status: str
+    flow: Any
+    init_ctx: Any
+    retries: Collection[str] = ()
+    final_ctx: Any = None
+    events: Sequence[Mapping[str, Any]] = ()
+    read_before: Sequence[Sequence[Mapping[str, Any]]] = ()
+    wanted: Sequence[str] = ("done",)
+    ended_by: float | None = None
+    key: str | None = None
+
+    def addresses(self) -> dict[str, str]:
+        """Return the step address of each task."""
+        return {event["task_id"]: event["address"] for event in self.events if event["kind"] == "task_created"}
+
+    def retried(self) -> set[str]:
+        """Return the addresses of the steps that may be tried again."""
+        begun = [event for event in self.events if event["kind"] == "task_created"]
+        return {event["address"] for event in begun if event["agent"] in self.retries}
+
+    def ends(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return the ends of tasks in order, each with its step address."""
+        addresses = self.addresses()
+        kinds = ("task_pass", "task_blocked", "task_cancelled")
+        return [(addresses[event["task_id"]], event) for event in self.events if event["kind"] in kinds]
+
+
+@frozen(kw_only=True)
+class History:
+    """All that was seen of one project.
+
+    `answers` are those that were given, by the key of the question; `acknowledged` the run ids that a submit printed,
+    each with the idempotency key of the submit. `survivors` are processes that should be gone; `engines` are the
+    process ids of engines, whose functions are workers, too.
+    """
+
+    runs: Sequence[RunSeen]
+    lines: Sequence[Line] = ()
+    breaks: Sequence[Break] = ()
+    answers: Mapping[str, Any] = field(factory=dict)
+    acknowledged: Sequence[tuple[str | None, str]] = ()
+    integrity: Sequence[str] = ()
+    survivors: Sequence[Line] = ()
+    engines: Collection[int] = ()
