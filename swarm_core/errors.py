@@ -8,7 +8,8 @@ SwarmError                     everything below; carries code, message, where, h
 │   ├── AccessDenied           the token does not allow it
 │   │   ├── BadSignature  TokenExpired  TokenRevoked  TokenUsesExhausted  TokenNotFound
 │   │   └── RoleViolation  ScopeViolation  TokenTaskMismatch
-│   ├── NotFound               TaskNotFound  RunNotFound  StepNotFound  SessionNotFound  ResumeKeyNotFound  ResourceNotFound
+│   ├── NotFound               TaskNotFound  RunNotFound  StepNotFound  SessionNotFound
+│   │   └── ResumeKeyNotFound  ResourceNotFound
 │   ├── SpawnDepthExceeded  InvalidTransition  DispatchFailed  StepBlocked  PollTimeout  EngineClosed  BudgetExceeded
 │   ├── AlreadyAnswered  AnswerInvalid  AnswerDenied
 │   ├── RunEnded  RunOwned  RunDiverged  RunLost
@@ -376,7 +377,8 @@ class BudgetExceeded(EngineError):
 
     def __init__(self, name: str, limit: float, *, agent: str | None = None) -> None:
         self.name, self.limit, self.agent = name, limit, agent
-        whose, place = ("the run", "`budget`") if agent is None else (f"agent {agent!r}", "hints.per_agent.<name>.budget")
+        whose = "the run" if agent is None else f"agent {agent!r}"
+        place = "`budget`" if agent is None else "hints.per_agent.<name>.budget"
         super().__init__(f"{whose} has spent its budget of {name} ({limit:,})", hint=f"it is set in {place}")
 
 

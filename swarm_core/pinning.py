@@ -93,4 +93,3 @@ def _request_json(request: SessionRequest | None) -> dict[str, Any] | None:
         "agent_kinds": {name: str(kind) for name, kind in request.agent_kinds.items()},
         **{name: getattr(request, name) for name in _NAMED},
     }
-

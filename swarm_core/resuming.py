@@ -11,7 +11,7 @@ from swarm_core.engine.engine import Engine
 from swarm_core.engine.holding import Holding
 from swarm_core.engine.migration import Migration, judge
 from swarm_core.engine.offload import pack_entries, pack_text, unpack_text
-from swarm_core.engine.program import Past, Pinned, Program
+from swarm_core.engine.program import Pinned, Program
 from swarm_core.engine.recorded import read_events
 from swarm_core.engine.rerun import failed_steps, shared_events
 from swarm_core.engine.state import RunRecord
@@ -73,7 +73,9 @@ class Resuming:
             raise InvalidTransition(f"no step of run {run_id} has failed", hint="say from where: --from ADDRESS")
         shared = shared_events(events, addresses)
         await self._holding.enlist()
-        begun = await self._begin_with(stored, shared, {"rerun_of": stored.id, "from": addresses, "shared": len(shared)})
+        begun = await self._begin_with(
+            stored, shared, {"rerun_of": stored.id, "from": addresses, "shared": len(shared)}
+        )
         own = await self._holding.read(begun.id)
         return await self._go_on(begun, own, program)
 
@@ -105,9 +107,7 @@ class Resuming:
         )
         row = JournalRow(run_id=run_id, first_seq=1, last_seq=len(entries), body=body)
         text = await self._store.blueprint(stored.blueprint_hash)
-        write = RunWrite(
-            run_id=run_id, epoch=1, create=begun, blueprints={stored.blueprint_hash: text}, rows=(row,)
-        )
+        write = RunWrite(run_id=run_id, epoch=1, create=begun, blueprints={stored.blueprint_hash: text}, rows=(row,))
         await self._store.commit([write])
         return evolve(begun, last_seq=len(entries))
 

@@ -92,7 +92,7 @@ def read_file(path: Path) -> Source:
 
 
 def read_environ(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[Source]:
-    """Yield what `SWARM_ENGINE_<FIELD>`, `SWARM_STORE` and `SWARM_DISABLE_PLUGINS` say; others are not ours to judge."""
+    """Yield what `SWARM_ENGINE_<FIELD>`, `SWARM_STORE` and `SWARM_DISABLE_PLUGINS` say; others are not ours."""
     names = sorted(name for name in environ if name.startswith("SWARM_"))
     for name in names:
         if name.startswith(_ENGINE):

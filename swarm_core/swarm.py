@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from swarm_core.codec import structure
 from swarm_core.compile import (
     LinkedLayer,
     ResolvedAgent,
@@ -18,7 +19,6 @@ from swarm_core.compile import (
     link,
     resolve_layers,
 )
-from swarm_core.codec import structure
 from swarm_core.contracts import Clock, OutputStore, Processes, RunStore
 from swarm_core.documents import Document, in_order, read_document
 from swarm_core.engine.engine import Engine

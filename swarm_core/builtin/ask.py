@@ -92,9 +92,10 @@ class AskSpawner(Spawner):
         return text if call.input is None else {"text": text, "input": call.input}
 
     def _expired(self) -> WorkerFailed:
-        who = ", ".join(self._spec.who) or "anyone"
+        who, expires = ", ".join(self._spec.who) or "anyone", self._spec.expires
+        time = expires if isinstance(expires, str) else f"{expires:g} s"
         return WorkerFailed(
-            f"agent {self._agent!r}: its question to {who} was not answered within {self._spec.expires}",
+            f"agent {self._agent!r}: its question to {who} was not answered within {time}",
             kind="not_answered",
             hint="give the agent's spec a `default`, or more time in `expires`",
         )

@@ -97,7 +97,7 @@ async def _examine(config: str | None, store: str | None) -> _Findings:
     try:
         url = store_url(settings, store)
         file = _file_facts(url)
-        if file.get("size") != 0:
+        if stores.missing_file(url) is None:
             async with stores.opened(settings, store) as history:
                 health = await history.health()
     except SwarmError as error:
@@ -131,7 +131,7 @@ def _plugins(settings: Settings) -> tuple[PluginStatus, ...]:
 def _file_facts(url: str) -> dict[str, Any]:
     """Return path, size and schema version of a store that is a file; it is only read, not opened as a database.
 
-    The size counts the write-ahead log and the large values beside it; it is 0 when there is no file.
+    The size counts the write-ahead log and the large values beside it.
     """
     if url.partition("://")[0] != "sqlite":
         return {}
@@ -184,12 +184,10 @@ def _plugin_rows(findings: _Findings) -> Iterator[tuple[str, str]]:
 
 def _store_rows(findings: _Findings) -> Iterator[tuple[str, str]]:
     health, file = findings.health, findings.file
-    yield "url", findings.url
+    yield "url", health.url if health else findings.url
     if "path" in file:
-        yield (
-            "file",
-            f"{file['path']}, {wording.size(file['size'])}" if file["size"] else f"{file['path']}, not there yet",
-        )
+        missing = stores.missing_file(findings.url) is not None
+        yield "file", f"{file['path']}, {'not there yet' if missing else wording.size(file['size'])}"
     if file.get("schema") is not None:
         yield "schema", f"version {file['schema']}"
     if findings.store_error is not None:

@@ -15,6 +15,7 @@ _FILES = {
     "swarmfile.py": "swarmfile.py.txt",
     "swarm.toml": "swarm.toml.txt",
     "README.md": "README.md",
+    ".gitignore": "gitignore.txt",
 }
 
 

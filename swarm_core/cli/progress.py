@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 import click
 from attrs import define, field
 
 from swarm_core.cli.outcome import one_line, printable, say
+from swarm_core.cli.wording import counted
 from swarm_core.model.event import Event
 
 _STATUSES = {
@@ -110,13 +110,13 @@ def _note(step: Step, event: Event) -> None:
         step.state, step.ended = _LINES[event.kind], event.time
 
 
-# kind -> what is said of the run, with the event's facts in it
-_RUN_LINES = {
-    "run_started": "started",
-    "run_resumed": "goes on: {reused} steps reused, {again} run again",
-    "run_waiting": "waits for an answer",
-    "run_interrupted": "interrupted: {reason}",
-    "run_ended": "{status}",
+# kind -> what is said of the run
+_RUN_LINES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "run_started": lambda facts: "started",
+    "run_resumed": lambda facts: f"goes on: {counted(facts['reused'], 'step')} reused, {facts['again']} run again",
+    "run_waiting": lambda facts: "waits for an answer",
+    "run_interrupted": lambda facts: f"interrupted: {facts['reason']}",
+    "run_ended": lambda facts: str(facts["status"]),
 }
 
 
@@ -142,7 +142,7 @@ class PlainLines(AbstractContextManager["PlainLines"]):
         elif event.kind == "gap":
             say(f"... {event.data['last'] - event.data['first'] + 1} events not shown")
         elif event.kind in _RUN_LINES:
-            say(f"{event.run_id} {one_line(_RUN_LINES[event.kind].format_map(defaultdict(str, event.data)))}")
+            say(f"{event.run_id} {one_line(_RUN_LINES[event.kind](event.data))}")
 
     def __exit__(self, *args: object) -> None:
         return None

@@ -27,11 +27,12 @@ def show(question: Question, now: float) -> None:
     _show_value(text)
     if text is not question.question:
         _show_value(question.question.get("input"))
+    outcome.say()
     if question.who:
         outcome.say(f"For {outcome.one_line(', '.join(question.who))}.")
     if question.expires_at is not None:
-        then = f"the answer is {wording.shortened(question.default)}" if question.has_default else "the step fails"
-        outcome.say(f"In {wording.duration(question.expires_at - now)} {then}.")
+        then = f"it is {wording.shortened(question.default)}" if question.has_default else "the step fails"
+        outcome.say(f"Without an answer within {wording.duration(question.expires_at - now)} {then}.")
 
 
 def _show_value(value: Any) -> None:
@@ -42,7 +43,6 @@ def _show_value(value: Any) -> None:
         outcome.say(f"  {line}")
     if len(lines) > _MOST_LINES:
         outcome.say(f"  ... {len(lines) - _MOST_LINES} more lines; swarm questions --json has all of them")
-    outcome.say()
 
 
 def read(schema: Any, label: str = "Answer") -> Any:

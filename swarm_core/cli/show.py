@@ -11,6 +11,7 @@ from attrs import frozen
 
 from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.progress import styled
+from swarm_core.cli.questions import text_of
 from swarm_core.cli.tables import print_table
 from swarm_core.history import History, StepRecord
 from swarm_core.history.steps import add_up, steps_of
@@ -151,10 +152,13 @@ def _print_rest(account: _Account, suffix: str, *, all_steps: bool, with_events:
 
 def _print_progress(account: _Account) -> None:
     """Say how far the run is, what was reused, what was spent."""
-    click.echo(f"  tasks      {', '.join(f'{count} {name}' for name, count in account.run.counts.items())}")
+    tasks = ", ".join(f"{count} {name}" for name, count in account.run.counts.items())
+    click.echo(f"  tasks      {outcome.one_line(tasks)}")
     for event in account.resumptions:
-        reused, again = event.data.get("reused"), event.data.get("again")
-        click.echo(f"  resumed    {wording.moment(event.time)}: {reused} steps reused, {again} run again")
+        reused, again = event.data["reused"], event.data["again"]
+        click.echo(
+            f"  resumed    {wording.moment(event.time)}: {wording.counted(reused, 'step')} reused, {again} run again"
+        )
     if account.spent:
         amounts = ", ".join(f"{outcome.one_line(name)} {amount:g}" for name, amount in account.spent.items())
         click.echo(f"  spent      {amounts}")
@@ -185,7 +189,7 @@ def _print_questions(questions: Sequence[Question], suffix: str) -> None:
     if questions:
         click.echo("\nQuestions")
     for question in questions:
-        click.echo(f"  {question.key}  {question.state}  {wording.shortened(question.question)}")
+        click.echo(f"  {question.key}  {question.state}  {wording.shortened(text_of(question))}")
         if question.state is QuestionState.ANSWERED:
             by = outcome.one_line(question.answered_by or "")
             click.echo(f"    {by}: {wording.shortened(question.answer)}")

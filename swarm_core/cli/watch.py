@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import click
 
 from swarm_core.cli import inputs, outcome, stores, wording
+from swarm_core.cli.asking import waiting_lines
 from swarm_core.cli.interrupt import on_first_signal, to_the_end
 from swarm_core.cli.progress import progress_for
 from swarm_core.history import History
@@ -42,7 +43,7 @@ async def _watch(settings: Settings, name: str, store: str | None, *, as_json: b
         run = await history.stands(run.id)
         for line in await _last_lines(history, run, stores.suffix(store)):
             outcome.say(line)
-    return wording.CODES.get(run.status, outcome.OK)
+    return outcome.OK if run.owner else wording.exit_code(run.status, run.error)
 
 
 async def follow(history: History, run_id: str, *, as_json: bool = False, quiet: bool = False) -> bool:
@@ -76,9 +77,8 @@ async def follow(history: History, run_id: str, *, as_json: bool = False, quiet:
 async def _last_lines(history: History, run: StoredRun, suffix: str) -> list[str]:
     """Return what is to be said when there is nothing more to see."""
     if run.status is RunStatus.INTERRUPTED:
-        return [f"interrupted; go on with: swarm resume {run.id}{suffix}"]
+        return wording.interrupted_lines(run.id, run.error, suffix)
     if run.status is RunStatus.WAITING:
         questions = await history.store.questions(run.id, open_only=True)
-        asked = [line for question in questions for line in wording.question_lines(question, suffix)]
-        return [*asked, f"then go on with: swarm resume {run.id}{suffix}"]
+        return list(waiting_lines(run.id, questions, suffix))
     return [f"{run.status}: {wording.error_text(run.error)}"] if run.error else []

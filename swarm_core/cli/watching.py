@@ -11,6 +11,7 @@ from typing import Any, Self
 from attrs import frozen
 
 from swarm_core.cli import outcome, stores, wording
+from swarm_core.cli.asking import waiting_lines
 from swarm_core.cli.interrupt import on_first_signal
 from swarm_core.cli.progress import Progress, progress_for
 from swarm_core.errors import SettingsError
@@ -34,7 +35,7 @@ class Settled:
     @property
     def code(self) -> int:
         """Return the exit code."""
-        return wording.CODES[self.result.status]
+        return wording.exit_code(self.result.status, self.result.error)
 
 
 def keeps(swarm: Swarm) -> bool:
@@ -198,8 +199,7 @@ def lines_of(end: Settled, store: str | None) -> list[str]:
     """Return what is said of a run that is not done: why, and what to do next."""
     result, suffix = end.result, stores.suffix(store)
     if result.status is RunStatus.INTERRUPTED:
-        return [f"interrupted; go on with: swarm resume {result.run_id}{suffix}"]
+        return wording.interrupted_lines(result.run_id, result.error, suffix)
     if result.status is RunStatus.WAITING:
-        asked = [line for question in end.questions for line in wording.question_lines(question, suffix)]
-        return [*asked, f"then go on with: swarm resume {result.run_id}{suffix}"]
+        return list(waiting_lines(result.run_id, end.questions, suffix))
     return [f"{result.status}: {wording.error_text(result.error or {})}"]

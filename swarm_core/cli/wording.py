@@ -13,7 +13,7 @@ from swarm_core.cli.outcome import one_line
 from swarm_core.model.run import Question, StoredRun
 from swarm_core.model.task import RunStatus
 
-CODES = {
+_CODES = {
     RunStatus.DONE: outcome.OK,
     RunStatus.FAILED: outcome.FLOW_FAILED,
     RunStatus.CANCELLED: outcome.INTERRUPTED,
@@ -28,8 +28,19 @@ COLORS = {
     RunStatus.FAILED: "red",
     RunStatus.CANCELLED: "yellow",
 }
+_STORE_ERRORS = ("store_unavailable", "store_unreadable")
 _UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"))
 _SHORT = 60
+
+
+def exit_code(status: RunStatus, error: Mapping[str, Any] | None) -> int:
+    """Return the exit code of a command that carried a run to where it stands.
+
+    An interrupted run with an error was not stopped by anybody: it could not go on.
+    """
+    if status is RunStatus.INTERRUPTED and error is not None:
+        return outcome.STORE if error.get("code") in _STORE_ERRORS else outcome.INVALID
+    return _CODES[status]
 
 
 def duration(length: float) -> str:
@@ -63,7 +74,7 @@ def next_step(run: StoredRun, questions: Sequence[Question], suffix: str) -> str
     if run.status is RunStatus.RUNNING:
         return f"swarm watch {run.id}{suffix}"
     if run.status is RunStatus.INTERRUPTED:
-        return f"swarm resume {run.id}{suffix}"
+        return way_on(run.id, run.error, suffix)
     if run.status is RunStatus.FAILED:
         return f"swarm rerun {run.id} --failed{suffix}"
     if run.status is RunStatus.WAITING:
@@ -73,15 +84,22 @@ def next_step(run: StoredRun, questions: Sequence[Question], suffix: str) -> str
     return ""
 
 
+def way_on(run_id: str, error: Mapping[str, Any] | None, suffix: str) -> str:
+    """Return the command that brings an interrupted run on."""
+    if error is not None and error.get("code") == "run_diverged":
+        return f"swarm migrate {run_id} --to FILE{suffix}"
+    return f"swarm resume {run_id}{suffix}"
+
+
+def interrupted_lines(run_id: str, error: Mapping[str, Any] | None, suffix: str) -> list[str]:
+    """Return what is said of an interrupted run: why it could not go on, if that is why, and what to do."""
+    why = [] if error is None else [f"error: {one_line(str(error.get('message')))}"]
+    return [*why, f"interrupted; go on with: {way_on(run_id, error, suffix)}"]
+
+
 def answer_command(question: Question, suffix: str) -> str:
     """Return the command that answers a question."""
     return f"swarm answer {question.key} ANSWER{suffix}"
-
-
-def question_lines(question: Question, suffix: str) -> list[str]:
-    """Return a question as people read it: who asks what, and how to answer."""
-    asks = f"{one_line(question.agent)} at {question.address} asks: {shortened(question.question, 500)}"
-    return [asks, f"  {answer_command(question, suffix)}"]
 
 
 def shortened(value: Any, most: int = _SHORT) -> str:

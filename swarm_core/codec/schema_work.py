@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from attrs import frozen
 
+from swarm_core.codec.schema_references import DATA, NAMED, REFERENCES, target_of
 from swarm_core.model.shown import shown
 
-REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
-
-_DATA = frozenset({"const", "enum", "default", "examples", "$defs", "definitions"})
 # Keywords whose schemas look at parts of a value, one level further in.
+_LATER = DATA | {"$defs", "definitions"}  # what is never looked at, or only where it is referred to
 _INWARDS = frozenset(
     {
         "additionalItems",
@@ -61,28 +59,27 @@ def size_of(value: Any, *, most: int) -> Size:
     return Size(values=values, characters=characters, depth=deepest, references=references, patterns=patterns)
 
 
-def paths_of(schema: Any, depth: int, *, most: int) -> int:
+def ways_in(schema: Any, depth: int | None, *, most: int) -> int:
     """Return how many ways lead to a part of the schema for a value that is nested `depth` levels; `most` at most.
 
     A part that is referred to twice counts twice, and so does all that it refers to: two references a level, and there
-    are 2^depth ways.
+    are 2^depth ways. With `depth` None a way ends where it comes back to itself, whatever the value.
     """
     count = 0
-    waiting: list[tuple[Any, int, frozenset[str]]] = [(schema, depth, frozenset())]
+    waiting: list[tuple[Any, int, frozenset[str]]] = [(schema, 1 if depth is None else depth, frozenset())]
     while waiting and count < most:
         part, left, passed = waiting.pop()
         count += 1
-        if not isinstance(part, dict):
-            continue
-        for keyword, value in part.items():
+        for keyword, value in _mapping(part).items():
             if keyword in REFERENCES and isinstance(value, str):
-                if keyword != "$ref" or (target := _at(schema, value)) is None:
-                    return most
                 if value not in passed:  # a circle that looks at one and the same value ends by itself
-                    waiting.append((target, left, passed | {value}))
-            elif keyword in _INWARDS and left > 1:
-                waiting.extend((inner, left - 1, frozenset()) for inner in _schemas(keyword, value))
-            elif keyword not in _INWARDS and keyword not in _DATA:
+                    waiting.append((target_of(schema, value), left, passed | {value}))
+            elif keyword in _INWARDS:
+                if depth is None:
+                    waiting.extend((inner, left, passed) for inner in _schemas(keyword, value))
+                elif left > 1:
+                    waiting.extend((inner, left - 1, frozenset()) for inner in _schemas(keyword, value))
+            elif keyword not in _LATER:
                 waiting.extend((inner, left, passed) for inner in _schemas(keyword, value))
     return min(count, most)
 
@@ -91,27 +88,11 @@ def _schemas(keyword: str, value: Any) -> list[Any]:
     """Return the schemas that stand below a keyword."""
     if isinstance(value, list):
         found = value
-    elif keyword in ("properties", "patternProperties", "dependentSchemas", "dependencies"):
+    elif keyword in NAMED:
         found = list(_mapping(value).values())
     else:
         found = [value]
     return [schema for schema in found if isinstance(schema, dict)]
-
-
-def _at(schema: Any, reference: str) -> Any:
-    """Return the part of the schema that a JSON pointer (RFC 6901) names, None for any other reference."""
-    if not reference.startswith("#"):
-        return None
-    part = schema
-    for step in unquote(reference[1:]).split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(part, dict):
-            part = part.get(name)
-        elif isinstance(part, list) and name.isdecimal() and int(name) < len(part):
-            part = part[int(name)]
-        else:
-            return None
-    return part if reference == "#" or reference.startswith("#/") else None
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -32,11 +32,18 @@ class Asking:
     # asking ----------------------------------------------------------------------------------------------------
 
     async def ask(
-        self, attempt: Attempt, question: Any, timeout: float | None, schema: Any, who: Sequence[str], default: Any
+        self,
+        attempt: Attempt,
+        question: Any,
+        *,
+        timeout: float | None,
+        schema: Any,
+        who: Sequence[str],
+        default: Any,
     ) -> Any:
         """Suspend the task until the question is answered; the attempt's time stands still meanwhile."""
         task = attempt.task
-        wanted = self._question(task, question, timeout, schema, who, default)
+        wanted = self._question(task, question, timeout=timeout, schema=schema, who=who, default=default)
         asked = self._asked_before(attempt, wanted) or self._open(attempt, wanted)
         if asked.state is QuestionState.OPEN:
             self._suspend(task, asked.key)
@@ -48,7 +55,14 @@ class Asking:
         return _value_of(asked)
 
     def _question(
-        self, task: TaskRecord, question: Any, timeout: float | None, schema: Any, who: Sequence[str], default: Any
+        self,
+        task: TaskRecord,
+        question: Any,
+        *,
+        timeout: float | None = None,
+        schema: Any = None,
+        who: Sequence[str] = (),
+        default: Any = NO_DEFAULT,
     ) -> Question:
         limit = self._parts.settings.max_value_bytes
         if schema is not None:
@@ -111,7 +125,7 @@ class Asking:
         """Note a question that somebody else asks for the task; raises InvalidTransition when it has ended."""
         if is_final(task):
             raise InvalidTransition(f"task {task.id} is {task.status}; an ended task cannot ask")
-        asked = self._question(task, question, None, None, (), NO_DEFAULT)
+        asked = self._question(task, question)
         self._open(task.live or Attempt(task, task.attempt, NO_POLICY), asked)
         self._suspend(task, asked.key)
         if task.run is not None and task.run.journal is not None:
@@ -150,9 +164,7 @@ class Asking:
             if latest.state is QuestionState.ANSWERED:
                 self.deliver(latest)
                 return latest
-        expired = evolve(
-            asked, state=QuestionState.EXPIRED, answer=asked.default, answered_at=self._parts.clock.time()
-        )
+        expired = evolve(asked, state=QuestionState.EXPIRED, answer=asked.default, answered_at=self._parts.clock.time())
         self._parts.questions.settle(expired)
         self._tell(task, expired)
         return expired

@@ -111,7 +111,9 @@ class Breaker:
         """Take over what the events of the run's journal tell, before anything is begun here."""
         steps: dict[str | None, tuple[str, str]] = {}
         for event in events:
-            if event.kind == "task_created" and "/child@" not in event.data["address"] and not event.data.get("refused"):
+            if (event.kind == "task_created" and "/child@" in event.data["address"]) or event.data.get("refused"):
+                continue
+            if event.kind == "task_created":
                 steps[event.task_id] = (event.data["address"], event.data["agent"])
                 self.refuses(event.data["address"])
             elif event.kind == "task_pass" and event.task_id in steps:

@@ -57,7 +57,9 @@ class LiveContext(AttemptContext):
         who: Sequence[str] = (),
         default: Any = NO_DEFAULT,
     ) -> Any:
-        return await self._requests.asking.ask(self._live(), question, timeout, schema, who, default)
+        return await self._requests.asking.ask(
+            self._live(), question, timeout=timeout, schema=schema, who=who, default=default
+        )
 
     def spend(self, **amounts: float) -> None:
         self._requests.spend(self._live(), amounts)

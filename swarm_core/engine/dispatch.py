@@ -70,9 +70,10 @@ class Dispatch:
         if depth >= self._parts.settings.max_spawn_depth:
             raise SpawnDepthExceeded(depth, self._parts.settings.max_spawn_depth)
         now = self._parts.clock.time()
-        refusal = None if run is None else self._refusal(run, agent, depth, address)
+        refusal = self._refusal(run, agent, depth, address) if run is not None and run.bounded else None
         if known is not None and run is not None and refusal is None:
-            return self._take_up(run, known, TaskRecord(known.id, run, agent, input, address, depth, now, now, parent, session))
+            task = TaskRecord(known.id, run, agent, input, address, depth, now, now, parent, session)
+            return self._take_up(run, known, task)
         if run is not None and run.counts["tasks"] >= (most := run.program.limits.max_steps):
             raise FlowError("LimitError", f"the run has as many tasks as max_steps allows ({most:,})", op="max_steps")
         task_id = TaskId(new_id("T-", self._parts.rng.getrandbits))
@@ -190,32 +191,20 @@ class Dispatch:
         meta: Mapping[str, Any] = EMPTY,
     ) -> DispatchOutcome:
         """Make attempts until the task has ended; raises DispatchFailed when it ended without a result."""
+        if policy.concurrency is None and (task.run is None or task.run.whole is None):
+            return await self._attempts(task, run, policy, meta)
         seat = task.seat = None if task.run is None else task.run.seat_for(task.agent, policy.concurrency)
         if seat is None:
-            return await self._at_work(task, run, policy, meta)
+            return await self._attempts(task, run, policy, meta)
         try:
             await seat.take()
         except asyncio.CancelledError:
             self._ends.stop(task, "cancel")
             raise
         try:
-            return await self._at_work(task, run, policy, meta)
+            return await self._attempts(task, run, policy, meta)
         finally:
             seat.leave()
-
-    async def _at_work(
-        self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]
-    ) -> DispatchOutcome:
-        owner = task.run
-        if owner is None:
-            return await self._attempts(task, run, policy, meta)
-        owner.busy += 1
-        try:
-            return await self._attempts(task, run, policy, meta)
-        finally:
-            owner.busy -= 1
-            if not owner.busy and owner.asking:
-                self.on_idle(owner)
 
     @asynccontextmanager
     async def aside(self, attempt: Attempt, key: str | None = None) -> AsyncIterator[None]:
@@ -242,27 +231,44 @@ class Dispatch:
     async def _attempts(
         self, task: TaskRecord, run: Run, policy: AgentPolicy, meta: Mapping[str, Any]
     ) -> DispatchOutcome:
-        while not is_final(task):
-            if task.run is not None:
-                self._admit(task, task.run)
-            attempt = self.begin_attempt(task, run, policy, meta)
-            if not attempt.concluded:
-                await self._ended(attempt)
-            ended = attempt.outcome
-            assert ended is not None
-            await self._store_outputs(attempt)
-            if task.run is not None and task.run.journal is not None:
+        owner = task.run
+        if owner is not None:
+            owner.busy += 1
+        try:
+            while not is_final(task):
+                if owner is not None and owner.bounded:
+                    self._admit(task, owner)
+                attempt = self.begin_attempt(task, run, policy, meta)
+                if not attempt.concluded:
+                    await self._ended(attempt)
+                await self._store_outputs(attempt)
+                ended = attempt.outcome
                 if not isinstance(ended, float):
-                    await task.run.journal.committed(attempt.seq)
-            else:
-                await self._breathe()
-            if isinstance(ended, BaseException):
-                raise DispatchFailed(describe(ended), cause=cause_of(ended)) from ended
-            if not isinstance(ended, float):
-                return ended
-            async with task.seat.away() if task.seat is not None else nullcontext():
-                await self._pause(task, ended)
+                    return await self._told(owner, attempt, ended)
+                async with task.seat.away() if task.seat is not None else nullcontext():
+                    await self._pause(task, ended)
+        finally:
+            if owner is not None:
+                owner.busy -= 1
+                if not owner.busy and owner.asking:
+                    self.on_idle(owner)
         return _final_outcome(task)
+
+    async def _told(
+        self, run: RunRecord | None, attempt: Attempt, ended: DispatchOutcome | BaseException | None
+    ) -> DispatchOutcome:
+        """Return an attempt's outcome when it is on record, or raise it."""
+        if run is not None and run.journal is not None:
+            await run.journal.committed(attempt.seq)
+        else:
+            self._unbroken += 1
+            if self._unbroken >= _BREATH:
+                self._unbroken = 0
+                await asyncio.sleep(0)
+        if isinstance(ended, BaseException):
+            raise DispatchFailed(describe(ended), cause=cause_of(ended)) from ended
+        assert ended is not None and not isinstance(ended, float)
+        return ended
 
     def _admit(self, task: TaskRecord, run: RunRecord) -> None:
         """End a task that may have no further attempt; raises DispatchFailed, BudgetExceeded as `_refusal`."""
@@ -281,13 +287,6 @@ class Dispatch:
         if refusal is not None:
             self._ends.refuse(task, refusal)
             raise DispatchFailed(describe(refusal), cause="refused") from refusal
-
-    async def _breathe(self) -> None:
-        """Let the event loop run now and then; a journaled step has waited for its commit anyway."""
-        self._unbroken += 1
-        if self._unbroken >= _BREATH:
-            self._unbroken = 0
-            await asyncio.sleep(0)
 
     async def _ended(self, attempt: Attempt) -> None:
         """Wait until the worker is gone or given up; a cancellation ends the worker first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from swarm_core.engine.dispatch import Dispatch
@@ -110,9 +111,7 @@ class Holding:
         if not any(run.owner or run.status is RunStatus.RUNNING for run in found):
             return []
         living = {owner.id for owner in await self._store.owners() if self._lives(owner)} | {self._owner.id}
-        left = [
-            run for run in found if run.owner not in living and (run.owner or run.status is RunStatus.RUNNING)
-        ]
+        left = [run for run in found if run.owner not in living and (run.owner or run.status is RunStatus.RUNNING)]
         writes = [self._orphan(run) for run in left]
         refused = await self._store.commit(writes) if writes else {}
         for owner in await self._store.owners():
@@ -139,13 +138,11 @@ class Holding:
         """Renew the sign of life; see whether what is held here is still held."""
         lease = self._parts.settings.lease
         while True:
-            try:
+            with suppress(StoreError):  # the next commit tells whoever has to know
                 self._owner = seen_now(self._owner, self._parts.clock)
                 await self._store.enlist(self._owner)
                 self._enlisted = True
                 await self._let_go_of_lost()
-            except StoreError:
-                pass  # the next commit tells whoever has to know
             await asyncio.sleep(lease / 3)
 
     async def _let_go_of_lost(self) -> None:
@@ -220,7 +217,5 @@ class Holding:
         """Write what is left to write, and leave the store: what is still held has no owner then."""
         await self._journal.flush()
         if self._enlisted and self._journal.broken is None:
-            try:
+            with suppress(StoreError):  # others see that this process is gone
                 await self._store.leave(self._owner.id)
-            except StoreError:
-                pass  # others see that this process is gone

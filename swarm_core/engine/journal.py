@@ -137,9 +137,9 @@ class RunJournal:
             blobs.update(large)
             first, self.sent = self.sent + 1, self.sent + len(entries)
             rows = (JournalRow(run_id=self.run_id, first_seq=first, last_seq=self.sent, body=body),)
-        if self._change is None and self._created is None and not (self._opened or self._closed):
-            if not (self._expired or self._taken):
-                return RunWrite(run_id=self.run_id, epoch=self.epoch, rows=rows), blobs
+        asked = self._opened or self._closed or self._expired or self._taken
+        if self._change is None and self._created is None and not asked:
+            return RunWrite(run_id=self.run_id, epoch=self.epoch, rows=rows), blobs
         write = RunWrite(
             run_id=self.run_id,
             epoch=self.epoch,

@@ -53,8 +53,10 @@ async def judge(program: Program, ctx: Any, recorded: Recorded) -> Verdict:
     driver = asyncio.get_running_loop().create_task(trial.run(program, ctx))
     clock = asyncio.get_running_loop().time
     trial.last = clock()
-    while not driver.done() and clock() - trial.last < _QUIET:
-        await asyncio.sleep(_QUIET / 10)
+    while clock() - trial.last < _QUIET:
+        await asyncio.wait([driver], timeout=_QUIET / 10)
+        if driver.done():
+            break
     driver.cancel()
     with suppress(asyncio.CancelledError):
         await driver

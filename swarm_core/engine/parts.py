@@ -21,7 +21,8 @@ from swarm_core.settings import EngineSettings
 class Parts:
     """The tables, and what was handed in from outside: limits, time, chance, authority, the stores.
 
-    `now` gives Unix seconds that no jump of the clock touches, for the times of events. Without a journal nothing of a run is kept beyond its process; `owner_id` is then None as well.
+    `now` gives Unix seconds that no jump of the clock touches, for the times of events. Without a journal nothing of a
+    run is kept beyond its process; `owner_id` is then None as well.
     """
 
     state: EngineState

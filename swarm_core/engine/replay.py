@@ -55,7 +55,7 @@ class Replay:
         return task
 
     def child(self, address: str, agent: str, digest: str | None) -> RecordedTask | None:
-        """Return what is recorded of a child task, None when it was another one: a worker's body may change its mind."""
+        """Return what is recorded of a child task, None when that was another one: a worker may change its mind."""
         task = self._recorded.tasks.get(address)
         if task is None or task.agent != agent or task.digest != digest or task.given_up:
             return None

@@ -16,8 +16,8 @@ _COUNTED = re.compile(r"([a-z]*)@?(\d+)\Z")
 def shared_events(events: Sequence[Event], start: Iterable[str]) -> list[Event]:
     """Return the events of the steps that a rerun from the addresses `start` does not run again.
 
-    Kept are finished steps that come before all of these, and those of other lanes: lanes do not see each other. Raises:
-    StepNotFound, for an address that no recorded step stands at or below.
+    Kept are finished steps that come before all of these, and those of other lanes: lanes do not see each other.
+    Raises: StepNotFound, for an address that no recorded step stands at or below.
     """
     recorded = read_events(events)
     addresses = [_normal(address) for address in start]

@@ -35,6 +35,7 @@ from swarm_core.errors import (
     SwarmError,
 )
 from swarm_core.flow import Limits
+from swarm_core.model.budget import Budget
 from swarm_core.model.call import to_text
 from swarm_core.model.ids import RunId, new_id
 from swarm_core.model.policy import NO_POLICY
@@ -133,9 +134,7 @@ class Runs:
         if parts.journal is not None:
             parts.journal.check()
             journal = parts.journal.of_run(run_id, past.stored.epoch if past else 1, last_seq)
-        log = EventLog(
-            run_id, size=settings.event_log_size, time=parts.now, journal=journal, last_seq=last_seq
-        )
+        log = EventLog(run_id, size=settings.event_log_size, time=parts.now, journal=journal, last_seq=last_seq)
         if journal is not None:
             journal.log = log
         budget = program.budget
@@ -143,6 +142,7 @@ class Runs:
             id=run_id,
             program=evolve(program, limits=self._limits(program.limits)),
             budget=self._accounts(program, past),
+            bounded=budget != Budget() or any(policy.budget for policy in program.policies.values()),
             breaker=None if budget.breaker is None else self._breaker(budget.breaker, past),
             whole=None if budget.concurrency is None else Slots(budget.concurrency),
             events=log,
@@ -270,7 +270,7 @@ class Runs:
             task = dispatch.begin_task(run, agent, input, address, session=run.session, digest=digest, known=known)
             outcome = await dispatch.carry_out(task, program.run, program.policies.get(agent, NO_POLICY))
         except BudgetExceeded:
-            await asyncio.get_running_loop().create_future()  # the whole run is over, and no `try` shall think otherwise
+            await asyncio.get_running_loop().create_future()  # the run is over, and no `try` shall think otherwise
             raise
         except DispatchFailed as error:
             if run.breaker is not None and error.cause != "refused":
@@ -564,4 +564,3 @@ def _error_json(error: SwarmError | None) -> dict[str, Any]:
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-

@@ -140,7 +140,7 @@ class RunRecord:
     until all that is left waits for answers. `busy` counts the tasks that somebody works on, `asking` those that wait
     for an answer, `waiting_for` has the keys of what they ask (an ordered set). `stop` says why the driver was
     cancelled when it was not by a cancel of the run. `questions` are those from before a restart,
-    `told` the keys of those whose answers are on record.
+    `told` the keys of those whose answers are on record. `bounded` says whether the run or an agent has a budget at all.
     """
 
     id: RunId
@@ -173,6 +173,7 @@ class RunRecord:
     finished: deque[TaskId] = field(factory=deque)
     counts: dict[str, int] = field(factory=dict)
     resources: dict[str, Any] = field(factory=dict)
+    bounded: bool = False
     breaker: Breaker | None = None
     whole: Slots | None = None
     slots: dict[str, Slots] = field(factory=dict)

@@ -12,13 +12,14 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from swarm_core.codec import Limits, load_json, structure_blueprint
+from swarm_core.codec import load_json, structure_blueprint
 from swarm_core.engine.events import check_own_kind
 from swarm_core.engine.offload import references
 from swarm_core.engine.recorded import read_events
 from swarm_core.engine.rows import decode_row
 from swarm_core.errors import DocumentError
 from swarm_core.history.facts import check_launch, missing_fact
+from swarm_core.history.limits import LINE, MOST_EVENTS
 from swarm_core.history.lines import (
     FORMAT,
     EndLine,
@@ -36,9 +37,6 @@ from swarm_core.model.problem import Problem
 from swarm_core.model.run import JournalRow, Question, QuestionState, RunChange, RunWrite, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
-LONGEST_LINE = 64 * 1024 * 1024
-LIMITS = Limits(size=LONGEST_LINE, depth=300, values=20_000_000)
-_MOST_BYTES = 1024 * 1024 * 1024  # of the events together
 _FOREIGN = frozenset({"gap", "session_attached", "session_detached"})
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -167,7 +165,7 @@ class Arrival:
         text = line.blueprint.encode()
         if sha256(text).hexdigest() != line.run.blueprint_hash:
             raise Wrong("the Blueprint is not the one that its hash says")
-        blueprint = structure_blueprint(load_json(text, name="blueprint").value)
+        blueprint = structure_blueprint(load_json(text, name="blueprint", limits=LINE).value)
         if blueprint.id != line.run.blueprint_id:
             raise Wrong(f"the Blueprint is {blueprint.id!r}, and the run is of {line.run.blueprint_id!r}")
 
@@ -182,8 +180,8 @@ class Arrival:
         if line.first != self._last + 1:
             raise Wrong(f"the events begin at {line.first}; {self._last + 1} is next")
         self._bytes += len(line.body)
-        if self._bytes > _MOST_BYTES:
-            raise Wrong(f"the events are more than {_MOST_BYTES:,} bytes")
+        if self._bytes > MOST_EVENTS:
+            raise Wrong(f"the events are more than {MOST_EVENTS:,} bytes")
         row = JournalRow(run_id=self.run.id, first_seq=line.first, last_seq=line.last, body=line.body)
         self._wanted |= references(_json(line.body, "body"))
         for event in decode_row(row):
@@ -225,11 +223,13 @@ class Arrival:
 
     def _take_question(self, line: QuestionLine) -> None:
         question = line.question
+        check_id("R-", question.key)
         if question.run_id != self.run.id or question.task_id not in self._tasks or question.key not in self._asked:
             raise Wrong(f"question {question.key!r} is not one that the run has asked")
         if question.key in self._questions:
             raise Wrong(f"question {question.key!r} came before")
-        if (question.state is QuestionState.ANSWERED) != (question.answered_at is not None):
+        answered = {QuestionState.OPEN: False, QuestionState.ANSWERED: True}.get(question.state)
+        if answered is not None and answered != (question.answered_at is not None):
             raise Wrong(f"question {question.key!r} is {question.state}, and answered_at says otherwise")
         self._questions[question.key] = question
 
@@ -262,7 +262,7 @@ def _json(text: str | bytes, name: str) -> Any:
     """
     data = text.encode() if isinstance(text, str) else text
     try:
-        return load_json(data, name=name, limits=LIMITS).value
+        return load_json(data, name=name, limits=LINE).value
     except DocumentError as error:
         if any(problem.code != "bad_unicode" for problem in error.problems):
             raise

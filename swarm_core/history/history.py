@@ -15,13 +15,13 @@ from swarm_core.engine.owners import is_alive
 from swarm_core.engine.recorded import read_events as recorded_in
 from swarm_core.engine.rows import decode_row
 from swarm_core.errors import RunNotFound
-from swarm_core.history.steps import StepRecord, steps_of
 from swarm_core.model.event import Event
 from swarm_core.model.run import Owner, Question, QuestionState, RunFilter, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
 if TYPE_CHECKING:
     from swarm_core.history.health import Health
+    from swarm_core.history.steps import StepRecord
 
 POLL = 0.1  # seconds between two looks at a store that another process writes to
 _RECHECK = 1.0  # seconds after which a silent store is asked again whether the owner lives
@@ -144,6 +144,8 @@ class History:
 
     async def steps(self, run_id: str) -> list[StepRecord]:
         """Return the tasks of a run in the order in which they were begun; raises as `events`."""
+        from swarm_core.history.steps import steps_of
+
         return steps_of(await self.events(run_id))
 
     async def counted(self, run: StoredRun) -> StoredRun:
@@ -252,6 +254,5 @@ def _widened(wanted: RunFilter) -> RunFilter:
 
 
 def _is_over(question: Question, now: float) -> bool:
-    if question.state is QuestionState.OPEN:
-        return question.expires_at is not None and question.expires_at <= now
-    return question.state is not QuestionState.CLOSED
+    """Tell whether nobody can answer a question any more."""
+    return question.state is not QuestionState.OPEN or (question.expires_at is not None and question.expires_at <= now)

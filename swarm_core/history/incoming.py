@@ -10,7 +10,8 @@ from attrs import evolve
 
 from swarm_core.codec import load_json, structure
 from swarm_core.errors import DocumentError, InvalidId, ResumeKeyNotFound, RunNotFound, StoreUnreadable
-from swarm_core.history.arrival import LIMITS, Arrival, Wrong
+from swarm_core.history.arrival import Arrival, Wrong
+from swarm_core.history.limits import LINE
 from swarm_core.history.lines import Line, QuestionLine, RunLine, ValueLine
 from swarm_core.model.problem import Problem
 from swarm_core.model.run import Refusal, StoredRun
@@ -38,7 +39,7 @@ async def keep(history: History, lines: Iterable[bytes]) -> StoredRun:
 
 
 def _read(text: bytes) -> Line:
-    line: Line = structure(load_json(text, name="line", limits=LIMITS).value, cast(Any, Line))
+    line: Line = structure(load_json(text, name="line", limits=LINE).value, cast(Any, Line))
     return line
 
 

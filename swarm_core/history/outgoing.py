@@ -12,6 +12,8 @@ from attrs import evolve
 from swarm_core.codec import unstructure
 from swarm_core.engine.offload import references
 from swarm_core.engine.rows import text_of
+from swarm_core.errors import EngineError
+from swarm_core.history.limits import LONGEST_LINE
 from swarm_core.history.lines import (
     FORMAT,
     EndLine,
@@ -32,12 +34,20 @@ _PAGE = 500
 
 
 async def lines_of(history: History, run_id: str) -> AsyncIterator[str]:
-    """Yield the lines of a run's export, without their ends; a run under way is told up to now."""
+    """Yield the lines of a run's export, without their ends; a run under way is told up to now.
+
+    Raises: RunNotFound, StoreUnreadable; EngineError, for a line that is longer than any that is read.
+    """
     run = await history.stands(run_id)
     count = 1
     async for line in _lines(history, run):
         count += 1
-        yield _text(line)
+        text = _text(line)
+        if len(text) > LONGEST_LINE:
+            raise EngineError(
+                f"run {run_id} cannot be exported: {line.kind} line {count - 1} has {len(text):,} characters"
+            )
+        yield text
     yield _text(EndLine(lines=count))
 
 

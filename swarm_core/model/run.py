@@ -198,8 +198,8 @@ class RunWrite:
     It is refused (`Refusal.FENCED`) unless the run's epoch is `epoch` and the run's last event is `first_seq - 1`; with
     `create` the run must not be there yet. `blueprints` maps hashes to canonical JSON text to be kept, those that are
     known are skipped. `opened` are new questions, `closed` keys of questions that nobody waits for any more, `expired`
-    keys of those whose time is over; both touch open questions only. `taken` are keys of answered questions whose answers
-    are in the journal now.
+    keys of those whose time is over; both touch open questions only. `taken` are keys of answered questions whose
+    answers are in the journal now.
     """
 
     __repr__ = shown
@@ -220,8 +220,8 @@ class RunWrite:
 class Asked:
     """What other processes asked of an owner's runs, or time brought: cancels, answers, and questions that are due.
 
-    `cancelled` are ids of runs; `answered` are questions whose answers are not in the journal yet, `due` open ones whose
-    time is over.
+    `cancelled` are ids of runs; `answered` are questions whose answers are not in the journal yet, `due` open ones
+    whose time is over.
     """
 
     __repr__ = shown

@@ -42,7 +42,7 @@ class RecordingContext(AttemptContext):
     `questions` what was asked, `asked` the same with all that was said beside it, `spent` the sum of what was spent.
     `child(agent, input)` gives a child's result, by default its input. `answers` are given to questions one after the
     other; without one, a question with a timeout has its default or runs into the timeout, and one without is a
-    LookupError. `answers=None` stands for people who never answer: such a question then waits for ever. `counters` are
+    LookupError. `answers=None` stands for people who take their time: each question then waits for ever. `counters` are
     the budget's limits for what is spent.
     """
 
@@ -146,12 +146,12 @@ class RecordingContext(AttemptContext):
         )
         if self._answers:
             return _fitting(self._answers.popleft(), schema)
+        if self._answers is None:
+            await get_running_loop().create_future()
         if timeout is not None:
             if default is NO_DEFAULT:
                 raise PollTimeout
             return default
-        if self._answers is None:
-            await get_running_loop().create_future()
         raise LookupError(f"nobody answers {question!r}; give RecordingContext(answers=[...])")
 
     def spend(self, **amounts: float) -> None:

@@ -29,10 +29,10 @@ def test_everything_is_admitted(catalog):
     }
 
     assert provided == {
-        "kinds": {"function", "rust_fn"},
+        "kinds": {"ask", "function", "rust_fn"},
         "layers": {"resolver"},
         "sets": {"standard"},
-        "stores": {("output", "memory")},
+        "stores": {(role, scheme) for role in ("run", "output") for scheme in ("memory", "sqlite")},
         "functions": {"identity"},
     }
 

@@ -126,20 +126,23 @@ class TestDisk:
         return acked, failed, kept, lines[at + 2 :]
 
     @traced
-    @pytest.mark.parametrize("when", range(1, 10))
+    @pytest.mark.parametrize("when", [1, *range(3, 11)])  # the second one syncs the folder, which may fail
     def test_p8_after_a_failed_sync_nothing_is_acknowledged_until_it_is_opened_anew(self, when, tmp_path):
+        """The n-th sync of each thread fails: of 30 commits there are enough in one of them."""
         before = ["strace", "-f", "-o", "/dev/null", "-e", f"inject=fdatasync:error=EIO:when={when}"]
 
-        lines = child("write", f"sqlite:///{tmp_path}/runs.db", 8, before=before)
+        lines = child("write", f"sqlite:///{tmp_path}/runs.db", 30, before=before)
 
         acked, failed, kept, after = self.ended(lines)
+        assert len(acked) < 30
         assert acked == list(range(1, len(acked) + 1))
         assert kept in (acked, [*acked, len(acked) + 1])  # what was not acknowledged may be there all the same
-        assert len(acked) + len(failed) in (8, 9)  # the ninth is the closing
-        if failed and len(acked) < 8:
-            assert "SQLITE_IOERR_FSYNC" in failed[0]
-            assert all("takes no more, because a commit failed" in line for line in failed[1:])
-        assert ["problems []", "ack 1", "files 0"] == after
+        assert "SQLITE_IOERR_FSYNC" in failed[0]
+        assert all("takes no more, because a commit failed" in line for line in failed[1:])
+        assert len(acked) + len(failed) == 30
+        assert "problems []" == after[0]
+        assert after[1] == "ack 1" or after[1].startswith("failed StoreUnavailable")
+        assert "files 0" == after[2]
 
     @traced
     def test_p8_a_disk_that_stays_broken_stays_told(self, tmp_path):

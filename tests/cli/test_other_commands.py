@@ -1,6 +1,7 @@
 """`swarm check`, `explain`, `new`, `plugins`, `hooks`, `schema`, `--version`."""
 
 import json
+import subprocess
 
 import jsonschema
 import pytest
@@ -115,6 +116,20 @@ class TestNew:
         assert "Hello, Ada!" == ended.json["published"]
         assert {"README.md", "blueprint.yaml", "swarm.toml", "swarmfile.py"} <= {
             p.name for p in (cwd / "hello").iterdir()
+        }
+
+    def test_the_runs_of_the_project_do_not_go_into_its_repository(self, swarm, cwd):
+        swarm("new", "hello")
+        subprocess.run(["git", "init", "-q", cwd / "hello"], check=True)
+        swarm("run", "hello/blueprint.yaml", "--set", "name=Ada", env={"SWARM_CONFIG": str(cwd / "hello/swarm.toml")})
+
+        status = subprocess.run(
+            ["git", "status", "--porcelain", "-uall"], cwd=cwd / "hello", capture_output=True, text=True, check=True
+        )
+
+        assert (cwd / "hello" / ".swarm" / "swarm.db").exists()
+        assert {".gitignore", "README.md", "blueprint.yaml", "swarm.toml", "swarmfile.py"} == {
+            line.split()[-1] for line in status.stdout.splitlines()
         }
 
     def test_a_folder_that_is_not_empty_is_left_alone(self, swarm, write, cwd):

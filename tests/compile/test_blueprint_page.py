@@ -9,6 +9,7 @@ import pytest
 from attrs import fields
 
 from swarm_core.builtin import identity
+from swarm_core.builtin.ask import ASK_KIND
 from swarm_core.builtin.function import FUNCTION_KIND
 from swarm_core.codec import load_yaml, structure_blueprint
 from swarm_core.compile import check
@@ -67,7 +68,7 @@ def test_every_cause_to_retry_for_has_a_row(cause):
 )
 def test_every_blueprint_that_is_shown_is_sound(text):
     blueprint = structure_blueprint(load_yaml(text.encode(), name="page").value)
-    catalog = Catalog(spawners={"function": FUNCTION_KIND})
+    catalog = Catalog(spawners={"function": FUNCTION_KIND, "ask": ASK_KIND})
     environment = Environment(
         blueprint=blueprint,
         settings=Settings(),

@@ -88,6 +88,7 @@ def _carry_out(drive: Drive, folder: Path) -> Report:
         kills = _strike(project, drive)
         project.finish()
         history = project.history()
+    project.write_down()
     found = [*project.faults, *violations(history)]
     return Report(
         drive.mode,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from crash.engine import Engine
 from crash.ledger import Line
-from crash.project import Project
+from crash.project import ROUNDS, Project
 
 HELD_ELSEWHERE, STORE_FAILED = 3, 6  # exit codes
 
@@ -105,7 +105,7 @@ def freeze(project: Project, flow: str) -> None:
     engine = project.begin(flow)
     project.await_line(engine, _is("START", "END"), project.chance.randint(1, 6))
     project.pause(10)
-    if project.strike(engine, signal.SIGSTOP):
+    if project.stop(engine):
         second = _taken_over(project)
         if second is not None and project.chance.random() < 0.5:
             project.pause(100)
@@ -119,12 +119,14 @@ def freeze(project: Project, flow: str) -> None:
 def _taken_over(project: Project) -> Engine | None:
     """Resume until the stopped engine's lease is over and all its runs are taken; None when it had none."""
     held = {run["id"]: run["epoch"] for run in project.unfinished() if run["owner"] is not None}
-    while held:
+    for _ in range(ROUNDS if held else 0):
+        project.answer_all()  # a run that waits is not taken up before
         second = project.resume()
         if project.await_taken(second, held):
             return second
         project.see_off(second)
-        held = {run["id"]: run["epoch"] for run in project.unfinished() if run["epoch"] == held.get(run["id"])}
+    if held:
+        project.fault("I1", ", ".join(held), "is not taken over from an engine that was stopped")
     return None
 
 

@@ -22,12 +22,13 @@ from crash.engine import SWARM, Engine, environment
 from crash.history import FINAL, Break, History, RunSeen
 from crash.invariants import Violation
 from crash.ledger import Ledger, Line
-from crash.reading import Look, look, look_closely
+from crash.reading import Look, give, is_locked, look, look_closely
 from crash.trouble import Disk, JumpingClock
 
 FLOWS = Path(__file__).resolve().parent / "flows"
 LEASE = "1s"
 ROUNDS = 40  # resumes after which a run that has not ended never will
+RUN_LOST = 3  # the exit code
 PATIENCE = 60.0  # seconds after which something hangs
 
 _SETTINGS = '[plugin.subprocess]\npass_env = ["CRASH_*"]\n'
@@ -111,7 +112,7 @@ class Project:
         if number == signal.SIGTERM:
             self.see_off(engine)
             stopped = time.monotonic()
-        self.breaks.append(Break(struck=struck, stopped=stopped, frozen=number == signal.SIGSTOP))
+        self.breaks.append(Break(struck=struck, stopped=stopped))
         self.kills += 1
         return True
 
@@ -132,22 +133,40 @@ class Project:
             os.kill(line.pid, signal.SIGKILL)
             self.kills += 1
 
+    def stop(self, engine: Engine) -> bool:
+        """Stop an engine, but not in the middle of a commit: nobody could write to the file until it goes on."""
+        while engine.alive:
+            struck, stopped = engine.signal(signal.SIGSTOP)
+            if not is_locked(self.store):
+                self.breaks.append(Break(struck=struck, stopped=stopped, frozen=True))
+                self.kills += 1
+                return True
+            engine.process.send_signal(signal.SIGCONT)
+            time.sleep(0.002)
+        self.see_off(engine)
+        return False
+
     def thaw(self, engine: Engine) -> None:
         """Let a stopped engine go on, and see how it ends; until then its workers may do what they please."""
         engine.process.send_signal(signal.SIGCONT)
-        self.see_off(engine)
+        self.check_end(engine, also=(RUN_LOST,))
         last = max(place for place, each in enumerate(self.breaks) if each.frozen)
         self.breaks[last] = evolve(self.breaks[last], over=time.monotonic())
 
     def see_off(self, engine: Engine, *, also: Sequence[int] = ()) -> int | None:
+        """Wait for an engine's own end, which must be a good one; what it had under way then runs again."""
+        code = self.check_end(engine, also=also)
+        if code != 0 and engine.ended is not None:
+            self.breaks.append(Break(struck=engine.ended, stopped=engine.ended))
+        return code
+
+    def check_end(self, engine: Engine, *, also: Sequence[int] = ()) -> int | None:
         """Wait for an engine's own end; one that hangs is a fault, and is killed. `also` are right exit codes."""
         code = engine.finish(PATIENCE)
         if code is None:
             self.fault("I1", " ".join(engine.args), f"hangs: {engine.said[-3:]}")
             engine.signal(signal.SIGKILL)
-        elif code != 0 and engine.ended is not None:  # what waited or was interrupted runs again
-            self.breaks.append(Break(struck=engine.ended, stopped=engine.ended))
-        if code not in (None, 0, 1, 7, 130, -signal.SIGKILL, *also):
+        elif code not in (0, 1, 7, 130, -signal.SIGKILL, *also):
             self.fault("I1", " ".join(engine.args), f"ended with {code}: {[line for _, line in engine.said[-5:]]}")
         return code
 
@@ -178,7 +197,7 @@ class Project:
                     return line
             if ended:
                 return None
-            time.sleep(0.0003)
+            time.sleep(0.0005)
         self.fault("I1", " ".join(engine.args), "does nothing any more")
         return None
 
@@ -191,7 +210,7 @@ class Project:
                 return True
             if ended:
                 return False
-            time.sleep(0.0005 if engine.submits else 0.005)
+            time.sleep(0.0005 if engine.submits else 0.02)
         return False
 
     def await_taken(self, engine: Engine, held: Mapping[str, int]) -> bool:
@@ -203,7 +222,7 @@ class Project:
                 return True
             if ended:
                 return False
-            time.sleep(0.005)
+            time.sleep(0.02)
 
     def _is_ready(self, engine: Engine) -> bool:
         if engine.submits:
@@ -280,9 +299,9 @@ class Project:
         return Engine.start(args, cwd=self.folder, env=self.env)
 
     def answer_all(self) -> None:
-        """Answer all open questions at once."""
-        for giving in [self.start_answer(key) for key in self.look().open_questions]:
-            giving.finish(PATIENCE)
+        """Answer all open questions, straight in the store, which costs no process."""
+        if keys := self.look().open_questions:
+            give(self.store, {key: self.answer_to(key) for key in keys})
 
     def start_cancel(self, run_id: str) -> Engine:
         """Begin to cancel a run."""
@@ -304,6 +323,12 @@ class Project:
             engine = self.resume()
             self.await_ready(engine)
             self.see_off(engine)
+
+    def write_down(self) -> None:
+        """Leave beside the ledger what else was seen, for whoever looks into a violation."""
+        engines = [f"{each.begun:.3f} {each.pid} {' '.join(each.args)} -> {each.code}" for each in self.engines]
+        text = "\n".join([*engines, *map(str, self.breaks), *map(str, self.faults)])
+        (self.folder / "seen").write_text(f"{text}\n", encoding="utf-8")
 
     def kill_all(self) -> None:
         """Leave no engine behind, also when the driver itself fails."""

@@ -91,3 +91,40 @@ class TestCodeReview:
         told = swarm("explain", REVIEW, "--json", cwd=tmp_path)
 
         assert "per item of $.files" in json.loads(told.stdout)["bound"]
+
+
+class TestApproval:
+    """The run waits without a program, a person answers from elsewhere, and the answer decides."""
+
+    def waiting(self, tmp_path):
+        done = swarm("run", EXAMPLES / "approval" / "approval.yaml", "--json", cwd=tmp_path)
+        assert 7 == done.returncode, done.stderr
+        return json.loads(done.stdout)["run_id"]
+
+    def decided(self, run, answer, tmp_path):
+        answered = swarm("answer", run, json.dumps(answer), cwd=tmp_path)
+        assert 0 == answered.returncode, answered.stderr
+        done = swarm("resume", run, "--quiet", cwd=tmp_path)
+        assert 0 == done.returncode, done.stderr
+        return json.loads(done.stdout)
+
+    def test_what_is_approved_is_published(self, tmp_path):
+        ended = self.decided(self.waiting(tmp_path), {"approved": True, "note": "go"}, tmp_path)
+
+        assert {"published": "build/approval/published.txt"} == ended["result"]
+        text = "Teapot 2 is here: it no longer drips.\ngo\n"
+        assert text == (tmp_path / "build/approval/published.txt").read_text()
+
+    def test_what_is_not_approved_is_filed(self, tmp_path):
+        ended = self.decided(self.waiting(tmp_path), {"approved": False}, tmp_path)
+
+        assert {"archived": "build/approval/archived.txt"} == ended["result"]
+        assert not (tmp_path / "build/approval/published.txt").exists()
+
+    def test_an_answer_that_does_not_fit_changes_nothing(self, tmp_path):
+        run = self.waiting(tmp_path)
+
+        refused = swarm("answer", run, "yes", cwd=tmp_path)
+        asked = json.loads(swarm("questions", run, "--json", cwd=tmp_path).stdout)
+
+        assert (3, ["open"]) == (refused.returncode, [question["state"] for question in asked])

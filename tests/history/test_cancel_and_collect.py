@@ -6,8 +6,10 @@ from hashlib import sha256
 
 import pytest
 
+from swarm_core.builtin.memory import MemoryOutputStore
 from swarm_core.engine.recorded import read_events
 from swarm_core.errors import EngineError, OutputNotFound, RunEnded, RunNotFound
+from swarm_core.history import History
 from swarm_core.model.output import Final, Inline
 from swarm_core.model.run import QuestionState
 from swarm_core.model.task import RunStatus
@@ -153,6 +155,17 @@ class TestCollect:
         with pytest.raises(RunNotFound):
             await history.events("RUN-a")
         assert [shared] == (await history.steps("RUN-b"))[0].result
+
+    async def test_outputs_that_are_kept_elsewhere_go_too(self, history, keep, told):
+        outputs = MemoryOutputStore()
+        await keep.run("RUN-a", *told.ended(), status=RunStatus.DONE)
+        final = Final(Inline("fine"), ok=True)
+        ref = await outputs.append(run_id="RUN-a", task_id="T-a", attempt=1, producer_agent="writer", event=final)
+
+        await History(history.store, outputs).remove("RUN-a")
+
+        with pytest.raises(OutputNotFound):
+            await outputs.get(ref)
 
 
 class TestHealth:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swarm_core.errors import DocumentError, RunNotFound
+from swarm_core.errors import DocumentError, EngineError, OutputNotFound, RunNotFound
 from swarm_core.history import open_history
 from swarm_core.model.output import Artifact, FileRef, Final, Inline, Progress
-from swarm_core.model.run import QuestionState
+from swarm_core.model.run import QuestionState, RunWrite
 from swarm_core.model.task import RunStatus
 from swarm_core.settings import Settings
 
@@ -48,7 +48,8 @@ class TestRoundTrip:
     @pytest.fixture
     async def run(self, history, keep, told):
         """A run that has everything: large values inside large values, an answered question, outputs."""
-        result = {"verdict": "ok", "log": "x" * 4000, "parts": ["y" * 2000, {"deep": "z" * 3000}]}
+        many = [{"log": str(n) * 2000} for n in range(30)]
+        result = {"verdict": "ok", "log": "x" * 4000, "parts": ["y" * 2000, {"deep": "z" * 3000}], "many": many}
         happened = [
             *told.passed("T-1", result),
             *told.asked("T-2", "R-1"),
@@ -138,6 +139,48 @@ class TestUnderWay:
         assert ["RUN-a"] == [run.id for run in await elsewhere.resumable()]
         assert [] == await history.resumable()
 
+    async def test_an_answer_that_was_taken_is_not_told_again_elsewhere(self, history, elsewhere, keep, told):
+        happened = [*told.asked("T-1", "R-1"), ("senior_answered", "T-1", 1, {"key": "R-1", "answer": 1, "by": "ada"}),
+                    ("task_resumed", "T-1", 1, {"key": "R-1"}), *told.asked("T-1", "R-2")[2:]]  # fmt: skip
+        answered = {"state": QuestionState.ANSWERED, "answered_by": "ada", "answered_at": 2.0}
+        questions = [told.question("R-1", answer=1, **answered), told.question("R-2", answer=2, **answered)]
+        await keep.run("RUN-a", *happened, status=RunStatus.WAITING, questions=questions)
+
+        arrived = await elsewhere.import_(await lines_of(history))
+        owner = await type(keep)(elsewhere).owner()
+        await elsewhere.store.claim("RUN-a", owner.id, arrived.epoch)
+
+        assert ["R-2"] == [one.key for one in (await elsewhere.store.asked(owner.id, 5.0)).answered]
+
+    async def test_a_question_whose_time_is_over_is_carried_as_it_is(self, history, elsewhere, keep, told):
+        happened = [*told.asked("T-1", "R-1"), ("question_expired", "T-1", 1, {"key": "R-1", "answer": 7})]
+        asked = told.question("R-1", expires_at=2.0, has_default=True, default=7)
+        run = await keep.run("RUN-a", *happened, questions=[asked])
+        await history.store.commit([RunWrite(run_id="RUN-a", epoch=run.epoch, expired=("R-1",))])
+
+        await elsewhere.import_(await lines_of(history))
+
+        (question,) = await elsewhere.store.questions("RUN-a")
+        assert [question] == list(await history.store.questions("RUN-a"))
+        assert QuestionState.EXPIRED == question.state
+
+    async def test_a_line_that_nobody_would_read_is_not_written(self, history, keep, told, monkeypatch):
+        monkeypatch.setattr("swarm_core.history.outgoing.LONGEST_LINE", 2000)
+        await keep.run("RUN-a", *told.passed(result="x" * 3000))
+
+        with pytest.raises(EngineError, match=r"run RUN-a cannot be exported: events line 2 has [0-9,]+ characters"):
+            await lines_of(history)
+
+    async def test_nobody_is_made_its_owner_whatever_the_file_says(self, history, elsewhere, keep, told):
+        owner = await type(keep)(elsewhere).owner()
+        await keep.run("RUN-a", *told.begun())
+        lines = changed(await lines_of(history), 0, owner=owner.id, cancel={"by": "eve", "at": 1.0})
+
+        await elsewhere.import_(lines)
+
+        stored = await elsewhere.store.get("RUN-a")
+        assert (None, None) == (stored.owner, stored.cancel)
+
     async def test_what_happens_while_it_is_written_down_belongs_to_the_next_export(
         self, history, elsewhere, keep, told
     ):
@@ -181,6 +224,8 @@ class TestRefusals:
         assert [] == await elsewhere.store.problems()
         with pytest.raises(RunNotFound):
             await elsewhere.store.get("RUN-a")
+        with pytest.raises(OutputNotFound):
+            await elsewhere.outputs.load(sha256(LARGE).hexdigest())
 
     async def test_the_lines_are_as_told(self, lines):
         assert ["run", "value", "events", "events", "question", "output", "end"] == [
@@ -288,6 +333,7 @@ class TestRefusals:
         [
             ({"run_id": "RUN-b"}, "not one that the run has asked"),
             ({"key": "R-other"}, "not one that the run has asked"),
+            ({"key": "R-\x1b[2J"}, "an id of the form R-..."),
             ({"task_id": "T-9"}, "not one that the run has asked"),
             ({"state": "answered"}, "answered_at says otherwise"),
         ],

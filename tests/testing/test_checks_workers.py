@@ -9,7 +9,14 @@ from swarm_core.contracts import AgentResolver, Spawner
 from swarm_core.errors import WorkerFailed
 from swarm_core.model.call import Result
 from swarm_core.model.output import Final, Inline
-from swarm_core.testing import ContractBroken, FakeSpawner, check_resolver, check_spawner, make_call
+from swarm_core.testing import (
+    ContractBroken,
+    FakeSpawner,
+    RecordingContext,
+    check_resolver,
+    check_spawner,
+    make_call,
+)
 
 
 class Worker(Spawner):
@@ -49,6 +56,49 @@ class TestGoodWorkers:
     async def test_what_the_worker_raises_comes_out(self):
         with pytest.raises(WorkerFailed, match="no model"):
             await check_spawner(FakeSpawner(fail="no model"))
+
+
+class Parking(Worker):
+    """A worker that may be let go of while it waits for an answer."""
+
+    parks = True
+
+
+class TestAskingWorkers:
+    async def test_the_script_of_answers_is_played_for_each_attempt(self):
+        async def work(call):
+            return Result([await call.context.ask("one?"), await call.context.ask("two?")])
+
+        call = make_call(context=RecordingContext(answers=["a", "b"]))
+
+        assert await check_spawner(Worker(work), call) == Result(["a", "b"])
+
+    async def test_one_that_parks_and_asks_alike_is_fine(self):
+        async def work(call):
+            return Result(await call.context.ask("one?", schema={"type": "string"}))
+
+        call = make_call(context=RecordingContext(answers=["a"]))
+
+        assert await check_spawner(Parking(work), call) == Result("a")
+
+    async def test_one_that_parks_and_asks_something_else_each_time_is_found(self):
+        numbers = iter(range(100))
+
+        async def work(call):
+            return Result(await call.context.ask(f"number {next(numbers)}?"))
+
+        with pytest.raises(ContractBroken, match="parks and asked other questions when it was begun anew"):
+            await check_spawner(Parking(work), make_call(context=RecordingContext(answers=["a"])))
+
+    async def test_one_that_parks_and_cannot_be_cancelled_while_it_waits_is_found(self):
+        async def work(call):
+            try:
+                return Result(await call.context.ask("one?"))
+            except asyncio.CancelledError:
+                return Result("late")
+
+        with pytest.raises(ContractBroken, match="swallowed its cancellation"):
+            await check_spawner(Parking(work), make_call(context=RecordingContext(answers=["a"])))
 
 
 class TestBrokenWorkers:

@@ -1,8 +1,11 @@
 """A recording context answers as an engine's would."""
 
+import asyncio
+
 import pytest
 
-from swarm_core.errors import PollTimeout, ResourceNotFound, TokenRevoked
+from swarm_core.contracts import NO_DEFAULT
+from swarm_core.errors import BudgetExceeded, PollTimeout, ResourceNotFound, TokenRevoked
 from swarm_core.model.access import Role
 from swarm_core.model.call import Result
 from swarm_core.model.event import EVENT_KINDS
@@ -74,6 +77,46 @@ class TestQuestions:
         with pytest.raises(PollTimeout):
             await RecordingContext().ask("anyone?", timeout=1)
 
+    async def test_without_an_answer_the_default_is_what_an_engine_would_give(self):
+        assert await RecordingContext().ask("anyone?", timeout=1, default=None) is None
+
+    async def test_all_that_was_said_with_a_question_is_kept(self):
+        context = RecordingContext(answers=["yes", "yes"])
+
+        await context.ask("one?", timeout=5, schema={"type": "string"}, who=["ada"], default="no")
+        await context.ask("two?")
+
+        first, second = context.asked
+        assert ({"type": "string"}, ("ada",), 5, "no") == (first.schema, first.who, first.timeout, first.default)
+        assert (None, (), None, NO_DEFAULT) == (second.schema, second.who, second.timeout, second.default)
+
+    async def test_what_is_no_schema_is_refused_as_an_engine_would(self):
+        with pytest.raises(ValueError, match=r"\$\.type"):
+            await RecordingContext(answers=["yes"]).ask("one?", schema={"type": "text"})
+
+    async def test_an_answer_of_the_script_that_an_engine_would_refuse_is_found(self):
+        with pytest.raises(ValueError, match=r"the script answers 'yes'.*: \$ is not of type"):
+            await RecordingContext(answers=["yes"]).ask("one?", schema={"type": "boolean"})
+
+    @pytest.mark.parametrize("timeout", [None, 1])
+    async def test_people_may_take_their_time(self, timeout):
+        waiting = asyncio.ensure_future(RecordingContext(answers=None).ask("anyone?", timeout=timeout))
+
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+        assert not waiting.done()
+        waiting.cancel()
+
+    async def test_the_same_script_can_be_played_again(self):
+        context = RecordingContext(answers=["yes"], resources={"plan": 1})
+        await context.ask("one?")
+
+        again = context.again()
+
+        assert ("yes", ["two?"], 1) == (await again.ask("two?"), again.questions, again.fetch_data("plan"))
+        assert ["one?"] == context.questions
+
     async def test_without_an_answer_and_a_timeout_the_test_is_told(self):
         with pytest.raises(LookupError, match=r"nobody answers 'anyone\?'; give RecordingContext\(answers="):
             await RecordingContext().ask("anyone?")
@@ -90,6 +133,31 @@ class TestChildren:
         context = RecordingContext(child=lambda agent, input: Result(f"{agent} did {input}", ok=False))
 
         assert await context.start_child("writer", 1) == Result("writer did 1", ok=False)
+
+
+class TestSpending:
+    def test_amounts_add_up(self):
+        context = RecordingContext()
+
+        context.spend(tokens=1000, cost=0.25)
+        context.spend(tokens=200)
+
+        assert {"tokens": 1200, "cost": 0.25} == context.spent
+
+    @pytest.mark.parametrize("amount", [-1, float("nan"), "many", True])
+    def test_what_cannot_be_added_is_refused(self, amount):
+        context = RecordingContext()
+
+        with pytest.raises(ValueError, match="tokens cannot grow"):
+            context.spend(tokens=amount)
+        assert {} == context.spent
+
+    def test_a_limit_is_an_engines_limit(self):
+        context = RecordingContext(counters={"tokens": 10})
+        context.spend(tokens=10)
+
+        with pytest.raises(BudgetExceeded, match="tokens"):
+            context.spend(tokens=1)
 
 
 class TestRest:
@@ -121,6 +189,7 @@ class TestRest:
             lambda: context.record_final(Result(1)),
             lambda: context.publish("late"),
             lambda: context.fetch_data("plan"),
+            lambda: context.spend(tokens=1),
             context.token,
             context.handle,
         ]

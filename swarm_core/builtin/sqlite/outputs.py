@@ -156,8 +156,11 @@ class SqliteOutputStore(OutputStore):
 
     async def load(self, digest: str) -> bytes:
         """Return a value that was kept; raises OutputNotFound, StoreUnreadable."""
-        await self.flush()
-        data = await self._reader.ask(lambda cursor: self._blobs.find(cursor, digest))
+        try:
+            data = await self._reader.ask(lambda cursor: self._blobs.find(cursor, digest))
+        except OutputNotFound:
+            await self.flush()
+            data = await self._reader.ask(lambda cursor: self._blobs.find(cursor, digest))
         if data is None:
             data = await self._in_thread(partial(self._blobs.read_file, digest))
         return verified(digest, data)

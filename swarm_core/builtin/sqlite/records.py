@@ -97,9 +97,9 @@ def row_of_run(run: StoredRun) -> tuple[Any, ...]:
         sound(run.id),
         run.epoch,
         str(run.status),
-        run.owner,
-        None if run.key is None else sound(run.key),
-        run.parent,
+        _text(run.owner),
+        _text(run.key),
+        _text(run.parent),
         sound(run.blueprint_id),
         run.blueprint_hash,
         run.created_at,
@@ -135,9 +135,13 @@ def row_of_question(question: Question) -> tuple[Any, ...]:
         encoded(question.default),
         str(question.state),
         encoded(question.answer),
-        question.answered_by,
+        _text(question.answered_by),
         question.answered_at,
     )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else sound(text)
 
 
 INSERT_QUESTION = """

@@ -53,7 +53,7 @@ class SqliteRunStore(RunStore):
         rows = OutputRows(blobs)
         self._writer, self._reader = Writer(place, connection, rows), Reader(place)
         self._rows, self._blobs = rows, blobs
-        self._told: dict[str, tuple[int, float]] = {}
+        self._told: dict[str, tuple[object, float]] = {}
         self.durability, self.url = place.durability, place.url
         self.outputs = SqliteOutputStore(place, self._writer, self._reader, blobs, rows)
 
@@ -254,7 +254,7 @@ class SqliteRunStore(RunStore):
         return await self._reader.ask(question)
 
     async def version(self) -> object:
-        """Return a number that changes with every commit, whoever makes it."""
+        """Return what changes with every commit, whoever makes it."""
         return await self._reader.ask(_version)
 
     async def problems(self) -> Sequence[str]:
@@ -262,8 +262,9 @@ class SqliteRunStore(RunStore):
         return await self._reader.ask_apart(lambda cursor: problems_of(cursor, self._blobs))
 
 
-def _version(cursor: sqlite3.Cursor) -> int:
-    return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+def _version(cursor: sqlite3.Cursor) -> object:
+    """Return what differs when somebody has written; each connection has a count of its own."""
+    return id(cursor), cursor.execute("PRAGMA data_version").fetchone()[0]
 
 
 def _open_patiently(place: Place) -> sqlite3.Connection:

@@ -120,6 +120,7 @@ class Writer:
         try:
             self._running = loop.run_in_executor(self._pool, self._together, jobs, rows)
         except RuntimeError:  # the pool is shut down
+            self._rows.put_back(rows)
             self._settle(line, [self._closed()] * len(line))
             return
         self._running.add_done_callback(partial(self._ran, line))

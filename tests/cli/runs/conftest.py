@@ -180,7 +180,12 @@ def under_way(steps, begin, ledger, wait_for, here):
     def start(*args):
         before = ledger().count("two")
         begun = begin("run", steps(), *args)
-        wait_for(lambda: ledger().count("two") > before)
+
+        def works():
+            assert begun.process.poll() is None, begun.err
+            return ledger().count("two") > before
+
+        wait_for(works)
         (run,) = here("runs", "--limit", "1", "--json").json
         begun.run_id = run["id"]
         return begun

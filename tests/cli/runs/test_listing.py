@@ -151,7 +151,7 @@ class TestShow:
         assert list(range(1, len(data["events"]) + 1)) == [event["seq"] for event in data["events"]]
         assert ["run_started", "run_ended"] == [data["events"][at]["kind"] for at in (0, -1)]
         assert [1, 2, 1] == [step["attempts"] for step in data["steps"]]
-        assert "1 steps reused, 1 run again" in told
+        assert "1 step reused, 1 run again" in told
         assert "run_resumed" in told
 
     def test_who_holds_a_run_is_told(self, here, under_way):

@@ -1,5 +1,6 @@
 """`swarm resume`: what was recorded is reused, what was under way runs again, what cannot go on says why."""
 
+import json
 import signal
 
 import pytest
@@ -29,7 +30,7 @@ class TestOneRun:
     def test_what_happened_before_is_not_shown_as_if_it_happened_now(self, swarm, killed):
         lines = swarm("resume", killed()).err.splitlines()
 
-        assert lines[0].endswith("goes on: 1 steps reused, 1 run again")
+        assert lines[0].endswith("goes on: 1 step reused, 1 run again")
         assert not any(" one  " in line for line in lines)
         assert 1 == sum(line.startswith("pass      two  /1  attempt 2") for line in lines)
 
@@ -101,6 +102,30 @@ class TestWhatCannotGoOn:
         assert 3 == refused.code
         assert "quick" in refused.err
         assert 0 == swarm("resume", run_id).code
+
+    def test_p12_a_replay_that_asks_for_something_else_is_told_with_the_step_and_nothing_is_run(
+        self, here, swarm, begin, steps, write, cwd, wait_for, ledger
+    ):
+        document = json.loads(steps("salted.json", one="quick", two="slow").read_text())
+        document["flow"]["children"][0]["in"] = {"op": "call_extern", "ref": "salt", "args": []}
+        workers = (cwd / "swarmfile.py").read_text() + "\n@function(pure=True)\ndef salt():\n    return 'sweet'\n"
+        write("swarmfile.py", workers)
+        begun = begin("run", write("salted.json", document))
+        wait_for(lambda: "two" in ledger() or begun.process.poll() is not None)
+        begun.kill()
+        (cwd / "go").touch()
+        (run,) = here("runs", "--json").json
+
+        write("swarmfile.py", workers.replace("sweet", "sour"))
+        one, several = swarm("resume", run["id"]), swarm("resume", "--all")
+        write("swarmfile.py", workers)
+        again = swarm("resume", run["id"])
+
+        assert [3, 3] == [one.code, several.code], one.err
+        assert "step /0: agent 'one' now gets another input than was recorded" in one.err
+        assert f"go on with: swarm migrate {run['id']} --to FILE" in one.err
+        assert 0 == again.code
+        assert ["sweet", "two", "two"] == ledger()
 
     def test_where_no_runs_are_kept_nothing_is_made(self, here, cwd):
         named, every = here("resume", "RUN-a"), here("resume", "--all")
