@@ -43,10 +43,8 @@ async def lines_of(history: History, run_id: str) -> AsyncIterator[str]:
     async for line in _lines(history, run):
         count += 1
         text = _text(line)
-        if len(text) > LONGEST_LINE:
-            raise EngineError(
-                f"run {run_id} cannot be exported: {line.kind} line {count - 1} has {len(text):,} characters"
-            )
+        if (size := len(text.encode())) > LONGEST_LINE:
+            raise EngineError(f"run {run_id} cannot be exported: {line.kind} line {count - 1} has {size:,} bytes")
         yield text
     yield _text(EndLine(lines=count))
 

@@ -168,7 +168,7 @@ class TestUnderWay:
         monkeypatch.setattr("swarm_core.history.outgoing.LONGEST_LINE", 2000)
         await keep.run("RUN-a", *told.passed(result="x" * 3000))
 
-        with pytest.raises(EngineError, match=r"run RUN-a cannot be exported: events line 2 has [0-9,]+ characters"):
+        with pytest.raises(EngineError, match=r"run RUN-a cannot be exported: events line 2 has [0-9,]+ bytes"):
             await lines_of(history)
 
     async def test_nobody_is_made_its_owner_whatever_the_file_says(self, history, elsewhere, keep, told):

@@ -18,9 +18,9 @@ DUE = {
     # Rows of the conformance table. 40 to 58 are superseded by the golden cases of the language and by the rows FR,
     # 60 to 67 and 70 to 77 by the contracts of plugins and layers; 78 to 96 speak of stores, enhance and the server.
     "row": [*range(1, 40), 59],
-    # Promises. P1 to P12, P17, P18, P37 and P38 need runs that survive their process; P28, P29 and P31 need the
-    # server; P40 needs both. P25 is proven by the attacks on Lua workers.
-    "p": [*range(13, 17), *range(19, 28), 30, *range(32, 37), 39],
+    # Promises. P28 and P29 need the server; P31 is proven in process, P40 needs the server's headers as well. P25 is
+    # proven by the attacks on Lua workers.
+    "p": [*range(1, 28), *range(30, 40)],
     # Blueprints and loader.
     "bp": [*range(1, 38)],
     # File references. Agent files (AF 50 to 60) come with the directive that reads them.
@@ -35,8 +35,8 @@ DUE = {
     "sp": [*range(125, 137)],
     # Plugin packages.
     "pl": [*range(137, 145)],
-    # Command line and settings. 147 and 148 are the server's; 151, 152, 154 and 155 need a store on disk.
-    "cl": [145, 146, 149, 150, 153, 156],
+    # Command line and settings. 147 and 148 are the server's.
+    "cl": [145, 146, *range(149, 157)],
 }
 
 _NUMBER = re.compile(rf"(?<![a-z0-9])({'|'.join(DUE)})[_ -]?([0-9]{{1,3}})(?![0-9])")
