@@ -11,9 +11,9 @@ import click
 
 from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.given import readings, source_of
-from swarm_core.cli.questions import is_over, text_of
-from swarm_core.engine.answers import check_who, checked_answer
-from swarm_core.errors import AlreadyAnswered, AnswerDenied, AnswerInvalid, ResumeKeyNotFound
+from swarm_core.cli.questions import text_of
+from swarm_core.engine.answers import check_who, checked_answer, is_over
+from swarm_core.errors import AlreadyAnswered, AnswerInvalid, ResumeKeyNotFound
 from swarm_core.history import History
 from swarm_core.model.run import Question, QuestionState, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES
@@ -55,9 +55,6 @@ def command(
         raise click.UsageError("VALUE is missing; without one the question is asked at a terminal, and this is none")
     try:
         return _answer(settings, target, value, form, answerer, **options)
-    except AnswerDenied as error:
-        outcome.say(f"error: {error}")
-        return outcome.DENIED
     except _Over as over:
         outcome.say(f"error: {over}")
         return outcome.INVALID

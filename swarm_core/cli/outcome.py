@@ -16,6 +16,7 @@ import click
 
 from swarm_core.errors import (
     AccessDenied,
+    AnswerDenied,
     DocumentError,
     NotFound,
     SettingsError,
@@ -31,6 +32,7 @@ EXIT_CODES: tuple[tuple[type[SwarmError], int], ...] = (
     (DocumentError, INVALID),
     (NotFound, NOT_FOUND),
     (AccessDenied, DENIED),
+    (AnswerDenied, DENIED),
     (StoreError, STORE),
     (SettingsError, INVALID),
     (SwarmError, INVALID),

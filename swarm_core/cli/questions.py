@@ -10,6 +10,7 @@ import click
 
 from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.tables import print_table
+from swarm_core.engine.answers import is_over
 from swarm_core.model.run import Question
 from swarm_core.settings import Settings
 
@@ -65,8 +66,3 @@ def text_of(question: Question) -> Any:
     """Return the part of a question that is its text, the whole question when it has none."""
     asked = question.question
     return asked["text"] if isinstance(asked, dict) and isinstance(asked.get("text"), str) else asked
-
-
-def is_over(question: Question, now: float) -> bool:
-    """Tell whether a question's time is over, whatever its state says yet."""
-    return question.expires_at is not None and question.expires_at <= now

@@ -39,3 +39,8 @@ def check_who(question: Question, by: str) -> None:
     """Make sure that somebody may answer; raises AnswerDenied."""
     if question.who and by not in question.who:
         raise AnswerDenied(question.key, by, question.who)
+
+
+def is_over(question: Question, now: float) -> bool:
+    """Tell whether a question's time is over, whatever its state says yet; no answer is taken then."""
+    return question.expires_at is not None and question.expires_at <= now

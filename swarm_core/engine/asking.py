@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from swarm_core.contracts import NO_DEFAULT, RunStore
-from swarm_core.engine.answers import checked_answer
+from swarm_core.engine.answers import checked_answer, is_over
 from swarm_core.engine.ends import Ends
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.state import Attempt, TaskRecord, is_final
@@ -66,9 +66,7 @@ class Asking:
     ) -> Question:
         limit = self._parts.settings.max_value_bytes
         if schema is not None:
-            from swarm_core.codec.json_schema import check_json_schema
-
-            check_json_schema(schema)
+            schema = _checked_schema(json_copy(schema), default)
         now = self._parts.clock.time()
         return Question(
             key=self._next_key(task),
@@ -78,7 +76,7 @@ class Asking:
             agent=task.agent,
             question=json_copy(question, max_bytes=limit),
             schema=schema,
-            who=tuple(who),
+            who=(who,) if isinstance(who, str) else tuple(who),
             asked_at=now,
             expires_at=None if timeout is None else now + timeout,
             has_default=default is not NO_DEFAULT,
@@ -183,15 +181,20 @@ class Asking:
             asked = self._parts.questions.get(key)
             if not asked.is_open:
                 raise AlreadyAnswered(key)
-            value = checked_answer(asked.question, answer, by)
+            value = self._checked(asked.question, answer, by)
             answered = evolve(
                 asked.question, state=QuestionState.ANSWERED, answer=value, answered_by=by, answered_at=now
             )
         else:
-            value = checked_answer(await store.question(key), answer, by)
+            value = self._checked(await store.question(key), answer, by)
             answered = await store.answer(key, value, by=by, at=now)
         self.deliver(answered)
         return answered
+
+    def _checked(self, question: Question, answer: Any, by: str) -> Any:
+        if is_over(question, self._parts.clock.time()):
+            raise AlreadyAnswered(question.key)
+        return checked_answer(question, answer, by)
 
     def deliver(self, question: Question) -> None:
         """Let a question that was answered go to the task that waits for it; told twice, it is delivered once."""
@@ -231,6 +234,16 @@ class Asking:
     def _store_of(self, task: TaskRecord) -> RunStore | None:
         journaled = task.run is not None and task.run.journal is not None and self._parts.journal is not None
         return self._parts.journal.store if journaled and self._parts.journal else None
+
+
+def _checked_schema(schema: Any, default: Any) -> Any:
+    """Return the schema when it is one and a default fits it; raises ValueError."""
+    from swarm_core.codec.json_schema import check_json_schema, misfit
+
+    check_json_schema(schema)
+    if default is not NO_DEFAULT and (reason := misfit(schema, default)) is not None:
+        raise ValueError(f"the default answer does not fit the schema: {reason}")
+    return schema
 
 
 def _value_of(question: Question) -> Any:

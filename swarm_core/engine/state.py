@@ -135,12 +135,12 @@ because it is no longer this engine's, or its store has failed."""
 class RunRecord:
     """One evaluation of a program.
 
-    `acknowledged` turns true when the run is in its store, `over` when this engine's part is over,
-    `done` is done when that is on disk. `rest` are those who wait
-    until all that is left waits for answers. `busy` counts the tasks that somebody works on, `asking` those that wait
-    for an answer, `waiting_for` has the keys of what they ask (an ordered set). `stop` says why the driver was
-    cancelled when it was not by a cancel of the run. `questions` are those from before a restart,
-    `told` the keys of those whose answers are on record. `bounded` says whether the run or an agent has a budget at all.
+    `acknowledged` turns true when the run is in its store, `over` when this engine's part is over, `done` is done when
+    that is on disk. `rest` are those who wait until all that is left waits for answers. `busy` counts the tasks that
+    somebody works on, `asking` those that wait for an answer, `waiting_for` has the keys of what they ask (an ordered
+    set). `stop` says why the driver was cancelled when it was not by a cancel of the run. `questions` are those from
+    before a restart, `told` the keys of those whose answers are on record. `bounded` says whether the run or an agent
+    has a budget at all.
     """
 
     id: RunId

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from swarm_core.builtin.memory_runs import MemoryRunStore
-from swarm_core.engine.answers import MAX_ANSWER, check_who, checked_answer
+from swarm_core.engine.answers import MAX_ANSWER, check_who, checked_answer, is_over
 from swarm_core.engine.engine import Engine
 from swarm_core.engine.program import Pinned, Program
 from swarm_core.errors import AlreadyAnswered, AnswerDenied, AnswerInvalid
@@ -84,6 +84,11 @@ class TestFit:
 
         with pytest.raises(AnswerInvalid, match="larger than 1024 KiB"):
             checked_answer(question(), shared, "ada")
+
+
+@pytest.mark.parametrize(("expires_at", "over"), [(None, False), (10.0, True), (10.1, False), (9.9, True)])
+def test_p16_the_time_of_a_question_is_over_at_its_moment(expires_at, over):
+    assert is_over(question(expires_at=expires_at), 10.0) is over
 
 
 FLOW = {

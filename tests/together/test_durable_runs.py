@@ -327,7 +327,6 @@ class TestQuestions:
         assert not in_memory
         assert (RunStatus.DONE, "yes", 1) == (result.status, result.final_ctx["b"], team.calls["/0"])
 
-
     async def test_a_question_whose_time_is_over_has_its_default_also_when_nobody_was_there(self, opened, team):
         document = blueprint(step("expires"), "expires")
         async with opened() as swarm:
