@@ -100,12 +100,12 @@ class Launched:
     @property
     def status(self) -> RunStatus:
         """Return where the run stands."""
-        return self._engine.status(self.id).status
+        return self._engine.standing(self._record).status
 
     @property
     def reused(self) -> int:
         """Return how many steps were answered from the run's record so far."""
-        return self._record.replay.reused if self._record.replay else 0
+        return self._engine.standing(self._record).reused
 
     @property
     def again(self) -> int:
@@ -117,7 +117,7 @@ class Launched:
 
         With `or_waiting` it also returns when all that is left waits for answers; the status is then WAITING.
         """
-        return await self._engine.wait(self.id, or_waiting=or_waiting)
+        return await self._engine.wait_for(self._record, or_waiting=or_waiting)
 
     def events(self, first: int = 1) -> AsyncIterator[Event]:
         """Return the run's events from number `first` on, as they come; it ends with the run."""
@@ -137,8 +137,7 @@ class Launched:
 
     async def interrupt(self, reason: str) -> RunResult:
         """Stop the run so that it can be resumed, and wait until its workers are gone and that is on record."""
-        self.request_interrupt(reason)
-        return await self._engine.wait(self.id, or_waiting=True)
+        return await self._engine.stop(self._record, reason)
 
     async def cancel(self) -> RunResult:
         """Cancel the run and everything below it, and wait until it has ended."""

@@ -238,16 +238,30 @@ class Engine:
 
         Raises: RunNotFound. Cancelling the wait does not cancel the run.
         """
-        if (parked := self.state.parked.get(run_id)) is not None and or_waiting:
+        parked = self.state.parked.get(run_id)
+        if parked is not None and or_waiting and not self._is_waking(run_id):
             return RunResult(run_id=run_id, status=RunStatus.WAITING, questions=parked.questions)
-        run = await self._record_of(run_id)
-        if or_waiting:
-            await self._runs.rest_of(run)
-        else:
-            await asyncio.shield(run.done)
-        if run.stop is not None and run.stop.kind == "park" and not or_waiting:
-            return await self.wait(run_id)
+        return await self.wait_for(await self._record_of(run_id), or_waiting=or_waiting)
+
+    async def wait_for(self, run: RunRecord, *, or_waiting: bool = False) -> RunResult:
+        """Wait as `wait` does, for a run whose record the caller has, even when the engine has forgotten it."""
+        while True:
+            run = latest(run)
+            await (self._runs.rest_of(run) if or_waiting else asyncio.shield(run.done))
+            if not _is_parked(run) or (or_waiting and not self._is_waking(run.id)):
+                return self._runs.result(run)
+            if run.successor is None:
+                await self._record_of(run.id)
+
+    async def stop(self, run: RunRecord, reason: str) -> RunResult:
+        """Stop a run so that it can be resumed, and wait until its workers are gone and that is on record."""
+        run = latest(run)
+        self._runs.interrupt(run, reason)
+        await asyncio.shield(run.done)
         return self._runs.result(run)
+
+    def _is_waking(self, run_id: str) -> bool:
+        return self.holding is not None and self.holding.is_waking(run_id)
 
     async def _record_of(self, run_id: str) -> RunRecord:
         """Return a run's record, when it is parked once it goes on; raises RunNotFound."""
@@ -262,6 +276,10 @@ class Engine:
         if (parked := self.state.parked.get(run_id)) is not None:
             return RunResult(run_id=run_id, status=RunStatus.WAITING, questions=parked.questions)
         return self._runs.result(self.state.run(run_id))
+
+    def standing(self, run: RunRecord) -> RunResult:
+        """Return where a run stands whose record the caller has."""
+        return self._runs.result(latest(run))
 
     def cancel_run(self, run_id: str) -> None:
         """Cancel a run and everything below it; raises RunNotFound. The host's own door."""
@@ -294,7 +312,7 @@ class Engine:
                 yield event
                 position = event.seq + 1 if event.kind != "gap" else event.data["last"] + 1
             await asyncio.shield(run.done)
-            if run.stop is None or run.stop.kind != "park":
+            if not _is_parked(run):
                 return
 
     def tasks_of(self, run_id: str) -> list[TaskState]:
@@ -308,3 +326,14 @@ def _with_blueprint_kinds(request: SessionRequest, program: Program) -> SessionR
     if not program.agent_kinds and program.global_kind is None:
         return request
     return evolve(request, blueprint_agent_kinds=program.agent_kinds, blueprint_kind=program.global_kind)
+
+
+def latest(run: RunRecord) -> RunRecord:
+    """Return the newest record of a run that was parked since."""
+    while run.successor is not None:
+        run = run.successor
+    return run
+
+
+def _is_parked(run: RunRecord) -> bool:
+    return run.stop is not None and run.stop.kind == "park"

@@ -183,6 +183,10 @@ class Holding:
         else:
             self.wake(run_id, cancel=True)
 
+    def is_waking(self, run_id: str) -> bool:
+        """Tell whether a parked run is about to go on."""
+        return run_id in self._waking
+
     def wake(self, run_id: str, *, cancel: bool = False) -> None:
         """Go on with a parked run; one that is not parked is not touched."""
         if run_id in self._parts.state.parked and not self._parts.state.closed:
@@ -205,6 +209,8 @@ class Holding:
         if self._parts.state.parked.pop(run_id, None) is None:
             return
         run = self.go_on(past, parked.program, ctx, operator_id=parked.operator_id, request=parked.request)
+        if (before := parked.before()) is not None:
+            before.successor = run
         for waiter in parked.waiters:
             if not waiter.done():
                 waiter.set_result(run)

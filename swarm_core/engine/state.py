@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, ref
 
 from attrs import define, field, frozen
 
@@ -140,7 +141,7 @@ class RunRecord:
     somebody works on, `asking` those that wait for an answer, `waiting_for` has the keys of what they ask (an ordered
     set). `stop` says why the driver was cancelled when it was not by a cancel of the run. `questions` are those from
     before a restart, `told` the keys of those whose answers are on record. `bounded` says whether the run or an agent
-    has a budget at all.
+    has a budget at all. `successor` is the record of the same run after it was parked.
     """
 
     id: RunId
@@ -157,6 +158,7 @@ class RunRecord:
     rested: asyncio.Future[None] | None = None
     over: bool = False
     acknowledged: bool = False
+    successor: RunRecord | None = None
     looking: bool = False
     busy: int = 0
     asking: int = 0
@@ -192,13 +194,17 @@ class RunRecord:
 
 @frozen(eq=False, repr=False)
 class Parked:
-    """A run that waits for answers and is only in the store; who waits for it gets its record when it goes on."""
+    """A run that waits for answers and is only in the store; who waits for it gets its record when it goes on.
+
+    `before` is the record that it had, for as long as somebody holds on to that.
+    """
 
     program: Program
     operator_id: str
     request: SessionRequest
     epoch: int
     questions: tuple[str, ...]
+    before: ReferenceType[RunRecord]
     waiters: list[asyncio.Future[RunRecord]] = field(factory=list)
 
 
@@ -217,7 +223,7 @@ class EngineState:
         keys = run.stop.waiting if run.stop is not None else ()
         epoch = run.journal.epoch if run.journal is not None else 0
         session = run.session
-        self.parked[run.id] = Parked(run.program, session.operator_id, session.request, epoch, keys)
+        self.parked[run.id] = Parked(run.program, session.operator_id, session.request, epoch, keys, ref(run))
 
     def drop(self, run: RunRecord) -> None:
         """Forget a run and its tasks."""

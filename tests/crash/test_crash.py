@@ -25,8 +25,15 @@ def test_p1_p3_p5_p7_p10_p13_p16_p37_nothing_is_lost_or_doubled_in_200_kills(tmp
     assert 0 == done.returncode
 
 
-def test_p6_an_engine_killed_at_any_statement_leaves_a_whole_run(tmp_path):
-    """P6 and P7: after every statement and every commit, result, event and status are all there or none is."""
-    done = run("sweep_program.py", tmp_path)
+def test_p6_an_engine_that_dies_at_any_statement_leaves_a_whole_run(tmp_path):
+    """P6 and P7: before every statement and after every commit, result, event and status are all there or none is."""
+    done = run("sweep_program.py", tmp_path, "--kind", "die")
+
+    assert 0 == done.returncode
+
+
+def test_p8_any_call_of_the_store_may_fail(tmp_path):
+    """P8: once or for ever, before it was carried out or after; the engine says so and ends, and nothing is lost."""
+    done = run("sweep_program.py", tmp_path, "--kind", "fail")
 
     assert 0 == done.returncode

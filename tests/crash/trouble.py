@@ -96,7 +96,8 @@ class JumpingClock:
     @property
     def env(self) -> dict[str, str]:
         """What an engine's environment has to say."""
-        return {"CRASH_CLOCK": str(self.file), "PYTHONPATH": str(CLOCK)}
+        path = os.pathsep.join(filter(None, (str(CLOCK), os.environ.get("PYTHONPATH"))))
+        return {"CRASH_CLOCK": str(self.file), "PYTHONPATH": path}
 
     def jump(self) -> None:
         """Set the clock to another time, now."""
