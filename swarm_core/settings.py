@@ -174,14 +174,15 @@ def store_url(settings: Settings, named: str | None = None) -> str:
     `swarm.toml` says is relative to its folder, everything else to the working directory.
     """
     from pathlib import Path
+    from urllib.parse import quote
 
-    folder = settings.file.parent if settings.file is not None else Path.cwd()
     if named is not None:
         return named
-    url = settings.store.url
+    folder = settings.file.parent if settings.file is not None else Path.cwd()
+    base, url = quote(str(folder.absolute())), settings.store.url
     if url is None:
-        return f"sqlite:///{folder.absolute() / '.swarm' / 'swarm.db'}"
+        return f"sqlite:///{base}/.swarm/swarm.db"
     relative = url.removeprefix("sqlite:///")
     if settings.origins.get("store.url") == str(settings.file) and relative != url and not relative.startswith("/"):
-        return f"sqlite:///{folder.absolute() / relative}"
+        return f"sqlite:///{base}/{relative}"
     return url

@@ -502,7 +502,7 @@ async def _open_store(stack: AsyncExitStack, host: Host, role: str, url: str) ->
     if factory is None:
         known = [name for each, name in host.catalog.stores if each == role]
         hint = did_you_mean(scheme, known, otherwise="installed")
-        raise SettingsError(f"no {role} store for {url!r}", hint=hint)
+        raise SettingsError(f"no {role} store for {scheme}://...", hint=hint)  # the rest may hold a password
     return await stack.enter_async_context(factory.open(url))
 
 

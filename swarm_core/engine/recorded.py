@@ -92,7 +92,9 @@ def _drop(recorded: Recorded, addresses: Iterable[str]) -> None:
     """Forget steps, and the tasks that their workers had started."""
     gone = set(addresses)
     recorded.tasks = {
-        address: task for address, task in recorded.tasks.items() if address.partition("/child@")[0] not in gone
+        address: task
+        for address, task in recorded.tasks.items()
+        if (address.partition("/child@")[0] or "/") not in gone
     }
 
 

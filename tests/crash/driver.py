@@ -110,6 +110,8 @@ def _strike(project: Project, drive: Drive) -> Counter[str]:
         before = project.kills
         mode(project, flow)
         kills[flow] += project.kills - before
+    if project.kills * 2 < drive.kills and not project.faults:
+        project.fault("I0", drive.mode, f"found only {project.kills} moments of {drive.kills} to strike at")
     return kills
 
 

@@ -86,6 +86,11 @@ class Engine:
         return self.process.returncode
 
     @property
+    def crashed(self) -> bool:
+        """Tell whether it printed a traceback, which nothing may ever do."""
+        return any(line.startswith("Traceback") for _, line in self.said)
+
+    @property
     def run(self) -> str | None:
         """Return the id of the run that it submitted, once that was printed: it is acknowledged then."""
         return (

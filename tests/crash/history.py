@@ -60,7 +60,7 @@ class RunSeen:
         """Return the ends of tasks in order, each with its step address."""
         addresses = self.addresses()
         kinds = ("task_pass", "task_blocked", "task_cancelled")
-        return [(addresses[event["task_id"]], event) for event in self.events if event["kind"] in kinds]
+        return [(addresses.get(event["task_id"], "?"), event) for event in self.events if event["kind"] in kinds]
 
 
 @frozen(kw_only=True)

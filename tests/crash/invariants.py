@@ -173,6 +173,8 @@ def i6_events_are_one_story(history: History) -> Iterator[Violation]:
         for address, count in Counter(address for address, _ in run.ends()).items():
             if count > 1:
                 yield Violation("I6", run.id, f"{address} has {count} recorded ends")
+        if unknown := {event.get("task_id") for event in run.events} - run.addresses().keys() - {None}:
+            yield Violation("I6", run.id, f"has events of tasks that never began: {unknown}")
         for before in run.read_before:
             if list(before) != list(run.events[: len(before)]):
                 yield Violation("I6", run.id, f"its first {len(before)} events are not those that were read before")

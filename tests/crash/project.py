@@ -166,7 +166,7 @@ class Project:
         if code is None:
             self.fault("I1", " ".join(engine.args), f"hangs: {engine.said[-3:]}")
             engine.signal(signal.SIGKILL)
-        elif code not in (0, 1, 7, 130, -signal.SIGKILL, *also):
+        elif code not in (0, 1, 7, 130, -signal.SIGKILL, *also) or engine.crashed:
             self.fault("I1", " ".join(engine.args), f"ended with {code}: {[line for _, line in engine.said[-5:]]}")
         return code
 

@@ -183,6 +183,7 @@ def test_i5_a_child_whose_result_its_parent_did_not_get():
         pytest.param(EVENTS[:-1], id="no-terminal-event"),
         pytest.param([*EVENTS, {**EVENTS[-1], "seq": 12}], id="two-terminal-events"),
         pytest.param([*EVENTS, {**EVENTS[4], "seq": 12}], id="an-event-after-the-end"),
+        pytest.param(renumbered([*EVENTS[:3], *EVENTS[4:]]), id="an-end-without-a-beginning"),
         pytest.param(renumbered([*EVENTS[:6], EVENTS[5], *EVENTS[6:]]), id="two-ends-of-a-step"),
     ],
 )

@@ -106,6 +106,7 @@ class TestCommands:
 class TestExitCodes:
     def test_p39_every_error_has_the_exit_code_of_its_family(self):
         table = {
+            errors.AnswerDenied: 5,
             errors.DocumentError: 3, errors.SettingsError: 3, errors.NotFound: 4, errors.AccessDenied: 5,
             errors.StoreError: 6, SwarmError: 3,
         }  # fmt: skip
