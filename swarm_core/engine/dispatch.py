@@ -259,7 +259,7 @@ class Dispatch:
     ) -> DispatchOutcome:
         """Return an attempt's outcome when it is on record, or raise it."""
         if run is not None and run.journal is not None:
-            await run.journal.committed(attempt.seq)
+            await run.journal.committed(attempt.seq, alone=run.busy == 1)
         else:
             self._unbroken += 1
             if self._unbroken >= _BREATH:

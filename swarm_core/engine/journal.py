@@ -23,6 +23,9 @@ from swarm_core.model.run import JournalRow, Question, Refusal, RunChange, RunWr
 _MOMENT = 0.02
 """Seconds until what nobody waits for is written: short beside a step that anybody watches, long beside a commit."""
 
+_BREATH = 16
+"""Commits on the stack of steps between two turns of the event loop."""
+
 
 class RunJournal:
     """What is still to be written of one run, and who waits for it."""
@@ -106,12 +109,15 @@ class RunJournal:
 
     # waiting ---------------------------------------------------------------------------------------------------
 
-    async def committed(self, seq: int | None = None) -> None:
+    async def committed(self, seq: int | None = None, *, alone: bool = False) -> None:
         """Wait until the events up to number `seq`, or all there are, are on disk.
 
         Who waits for less goes on before who waits for more: steps are answered in the order of their events. It waits
-        for ever when they will never be on disk: the run is ended by whoever watches the journal.
+        for ever when they will never be on disk: the run is ended by whoever watches the journal. `alone` says that
+        nobody else is at work in the run, so that nobody can share the commit.
         """
+        if alone and not self.waiters and self._journal.may_write_now:
+            await self._journal.write_now()
         if seq is None or seq > self.log.visible:
             waiter = asyncio.get_running_loop().create_future()
             self.await_commit(waiter, seq)
@@ -184,14 +190,39 @@ class Journal:
         self.refused: Callable[[str, Refusal], None] = _unheard
         self.broken_off: Callable[[StoreError], None] = _unheard
         self.broken: StoreError | None = None
+        self.runs = 0
         self._dirty: dict[str, RunJournal] = {}
+        self._writing = False
+        self._unbroken = 0
         self._timer: asyncio.TimerHandle | None = None
         self._wanted: asyncio.Future[None] | None = None
         self._writer: asyncio.Task[None] | None = None
 
     def of_run(self, run_id: str, epoch: int, last_seq: int = 0) -> RunJournal:
-        """Return the journal of a run that this engine holds."""
+        """Return the journal of a run that this engine holds, until it says that it holds it no more (`leave`)."""
+        self.runs += 1
         return RunJournal(self, run_id, epoch, last_seq)
+
+    def leave(self) -> None:
+        """Note that one run is no longer driven here."""
+        self.runs -= 1
+
+    @property
+    def may_write_now(self) -> bool:
+        """Tell whether the only run there is may write at once, on the stack of the step that waits for it.
+
+        That saves two turns of the event loop; now and then the loop has its turn all the same.
+        """
+        if self.runs != 1 or self._writing or self.broken is not None:
+            return False
+        self._unbroken = (self._unbroken + 1) % _BREATH
+        return self._unbroken != 0
+
+    async def write_now(self) -> None:
+        """Write all there is to write."""
+        await self._write_safely()
+        if self._dirty:
+            self._kick_now()
 
     def check(self) -> None:
         """Raise StoreUnavailable when the store has failed."""
@@ -240,15 +271,21 @@ class Journal:
 
     async def _write_on(self) -> None:
         while True:
-            while self._dirty and self.broken is None:
-                try:
-                    await self._write()
-                except StoreError as error:
-                    self._break_off(error)
-                except Exception as error:  # a store that raises what its contract does not know has failed as well
-                    self._break_off(StoreUnavailable(f"{type(error).__name__}: {error}"))
+            while self._dirty and self.broken is None and not self._writing:
+                await self._write_safely()
             self._wanted = asyncio.get_running_loop().create_future()
             await self._wanted
+
+    async def _write_safely(self) -> None:
+        self._writing = True
+        try:
+            await self._write()
+        except StoreError as error:
+            self._break_off(error)
+        except Exception as error:  # a store that raises what its contract does not know has failed as well
+            self._break_off(StoreUnavailable(f"{type(error).__name__}: {error}"))
+        finally:
+            self._writing = False
 
     async def _write(self) -> None:
         runs, self._dirty = self._dirty, {}

@@ -467,10 +467,16 @@ class Runs:
     def _let_go(self, run: RunRecord) -> None:
         for task in list(run.live.values()):
             self._ends.stop(task, "cancel")
-        run.over = True
+        self._leave(run)
         self.release(run)
         self._parts.authority.end_run(run.id)
         self._parts.sessions.drop(run.session)
+
+    def _leave(self, run: RunRecord) -> None:
+        """Note, once, that a run is no longer driven here."""
+        if not run.over and self._parts.journal is not None and run.journal is not None:
+            self._parts.journal.leave()
+        run.over = True
 
     def _conclude(self, run: RunRecord, *, ended: bool) -> None:
         """Write down how the run ended; whoever waits for that is told when it is on disk."""

@@ -21,7 +21,7 @@ HOW = {
     "answers": "a loop of one step that asks (`context.ask`), answered with `Swarm.answer`",
     "resume": "a chain whose last step never ends, its process killed; open, resume, until the last step runs again",
     "start_up": "runs whose process was killed; open, until the swarm takes work",
-    "suspended": "a step of kind `ask` and one that takes the answer, killed; answered and resumed all at once",
+    "suspended": "a step of kind `ask` and one that takes the answer, killed; all answered, then resumed 32 at a time",
     "durable_cold_start": "import, open a new file, check, compile, one step",
     "run_command": "`swarm run` where no store is yet",
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 from peers import swarm as memory
 from peers.durable.swarm_opened import ASKS, RELAXED, URL, opened
 
+AT_ONCE = 32  # as `swarm resume --all` does
+
 
 def kill_after(preparing):
     """Enter an async context manager in a process of its own, which then is gone at once, as if it had been killed."""
@@ -137,7 +139,8 @@ def suspended(job):
             async with Swarm.open(plugins=(), functions={"work": work}, store=URL) as swarm:
                 opened_at = time.perf_counter()
                 questions = await swarm.store.questions(open_only=True)
-                results = await asyncio.gather(*(go_on(swarm, question) for question in questions))
+                await asyncio.gather(*(swarm.answer(question.key, 1) for question in questions))
+                results = await gone_on(swarm, [question.run_id for question in questions])
                 resumed_at = time.perf_counter()
             job.note(
                 rss_mib=kept_rss(job),
@@ -154,10 +157,16 @@ def suspended(job):
     return measuring()
 
 
-async def go_on(swarm, question):
-    await swarm.answer(question.key, 1)
-    launched = await swarm.resume(question.run_id)
-    return await launched.wait()
+async def gone_on(swarm, run_ids):
+    """Resume runs, some at a time, and return how they ended."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(run_id):
+        async with room:
+            launched = await swarm.resume(run_id)
+            return await launched.wait()
+
+    return await asyncio.gather(*map(one, run_ids))
 
 
 def keep_rss(job, size):
