@@ -11,6 +11,7 @@ from swarm_core.contracts import Run
 from swarm_core.engine.context import LiveContext
 from swarm_core.engine.crew import Crew
 from swarm_core.engine.ends import Ends, cause_of, describe
+from swarm_core.engine.finals import Finals
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.recorded import RecordedTask
 from swarm_core.engine.requests import Requests
@@ -27,6 +28,7 @@ from swarm_core.errors import (
 )
 from swarm_core.model.call import EMPTY, Call, Result
 from swarm_core.model.ids import TaskId, new_id
+from swarm_core.model.output import Final, OutputEvent
 from swarm_core.model.policy import NO_POLICY, AgentPolicy
 from swarm_core.model.task import Blocked, Cancelled, DispatchOutcome, Pass, TaskStatus
 from swarm_core.model.value import NotJson, json_copy
@@ -41,6 +43,7 @@ class Dispatch:
         self._parts, self._ends = parts, ends
         self.crew = crew
         self.requests = Requests(parts, ends, self)
+        self.finals = Finals(parts.outputs)
         self.on_idle: Callable[[RunRecord], None] = _unheard
         self.on_awake: Callable[[RunRecord], None] = _unheard
         self.on_halt: Callable[[RunRecord, Stop], None] = _unheard
@@ -331,10 +334,19 @@ class Dispatch:
         task, context = attempt.task, attempt.context
         attempt.context = attempt.worker = attempt.timer = None
         run_id = task.run.id if task.run else ""
-        for event in context.tail if context else ():
+        tail = context.tail if context else ()
+        if task.run is not None and task.run.journal is not None and len(tail) == 1 and _is_plain(tail[0]):
+            await self.finals.take(task.run, task.id, attempt.number, task.agent, tail[0])
+            return
+        for event in tail:
             await self._parts.outputs.append(
                 run_id=run_id, task_id=task.id, attempt=attempt.number, producer_agent=task.agent, event=event
             )
+
+
+def _is_plain(event: OutputEvent) -> bool:
+    """Tell whether an output is a worker's own answer and nothing else: the journal has it as well."""
+    return type(event) is Final and event.by is None
 
 
 def _final_outcome(task: TaskRecord) -> DispatchOutcome:

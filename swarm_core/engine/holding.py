@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 from swarm_core.engine.dispatch import Dispatch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from swarm_core.engine.runs import Runs
 
 _EAR = 0.1
+_ROUNDS = 10  # of listening between two looks at the answers that are not in the output store yet
 _ALL = 10**9
 _UNDER_WAY = (RunStatus.RUNNING, RunStatus.WAITING)
 
@@ -160,8 +162,11 @@ class Holding:
 
     async def _listen(self) -> None:
         """Hear what other processes ask of the runs that are held here, and what time brings."""
-        while True:
+        for round in count():
             await asyncio.sleep(_EAR)
+            if round % _ROUNDS == 0:
+                with suppress(StoreError):
+                    await self._dispatch.finals.write()
             try:
                 asked = await self._store.asked(self._owner.id, self._parts.clock.time())
             except StoreError:
@@ -221,6 +226,9 @@ class Holding:
 
     async def close(self) -> None:
         """Write what is left to write, and leave the store: what is still held has no owner then."""
+        if self._journal.broken is None:
+            with suppress(StoreError):
+                await self._dispatch.finals.write()
         await self._journal.flush()
         if self._enlisted and self._journal.broken is None:
             with suppress(StoreError):  # others see that this process is gone

@@ -23,7 +23,7 @@ class Replay:
     """One run's way over its record: a position among the beginnings and ends of its steps, in recorded order."""
 
     def __init__(self, run_id: str, recorded: Recorded) -> None:
-        self._run_id, self._recorded = run_id, recorded
+        self._run_id, self.recorded = run_id, recorded
         self._marks = _marks(recorded)
         self._at = 0
         self._asked: set[str] = set()
@@ -43,7 +43,7 @@ class Replay:
 
         Raises: RunDiverged, when it is another step than the recorded one.
         """
-        task = self._recorded.tasks.get(address)
+        task = self.recorded.tasks.get(address)
         if task is None or task.parent is not None:
             return None
         if task.agent != agent:
@@ -56,7 +56,7 @@ class Replay:
 
     def child(self, address: str, agent: str, digest: str | None) -> RecordedTask | None:
         """Return what is recorded of a child task, None when that was another one: a worker may change its mind."""
-        task = self._recorded.tasks.get(address)
+        task = self.recorded.tasks.get(address)
         if task is None or task.agent != agent or task.digest != digest or task.given_up:
             return None
         self._asked.add(address)
@@ -65,7 +65,7 @@ class Replay:
     async def turn(self, task: RecordedTask) -> None:
         """Wait until it is the step's turn to get its recorded result."""
         self.reused += 1
-        if task.ended_seq <= self._recorded.free_until:
+        if task.ended_seq <= self.recorded.free_until:
             return
         if not self._ends_now(task):
             waiter = self._waiting[task.address] = asyncio.get_running_loop().create_future()
@@ -99,13 +99,13 @@ class Replay:
         """Raise RunDiverged unless all that is recorded was gone over."""
         if not self.over:
             address = self._marks[self._at][1]
-            agent = self._recorded.tasks[address].agent
+            agent = self.recorded.tasks[address].agent
             raise RunDiverged(self._run_id, address, f"it was recorded for agent {agent!r} and no step asks for it now")
 
     @property
     def left_over(self) -> list[RecordedTask]:
         """Return the tasks that were under way and that nobody has asked for again."""
-        return [task for task in self._recorded.unfinished if task.address not in self._asked]
+        return [task for task in self.recorded.unfinished if task.address not in self._asked]
 
     def _ends_now(self, task: RecordedTask) -> bool:
         return not self.over and self._marks[self._at] == (task.ended_seq, task.address)
@@ -116,7 +116,7 @@ class Replay:
         marks, asked = self._marks, self._asked
         while self._at < len(marks):
             seq, address = marks[self._at]
-            begins = seq == self._recorded.tasks[address].begun_seq
+            begins = seq == self.recorded.tasks[address].begun_seq
             if not (address in asked if begins else address in self._left):
                 waiter = None if begins else self._waiting.get(address)
                 if waiter is not None and not waiter.done():

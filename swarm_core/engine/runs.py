@@ -238,7 +238,11 @@ class Runs:
             if run.journal is not None:
                 await run.journal.committed()
                 run.acknowledged = True
+                if run.replay is not None:
+                    await self._dispatch.finals.make_up(run.id, run.replay.recorded)
             final = await program.flow.run(ctx, step, program.externs, limits=program.limits, plain_answers=True)
+            if run.journal is not None:
+                await self._dispatch.finals.write()
             if run.stop is not None:
                 self._stopped(run)
             elif self._went_over_all(run):

@@ -317,7 +317,7 @@ class Project:
     def finish(self) -> None:
         """Resume and answer until all runs have ended."""
         for _ in range(ROUNDS):
-            if not self.unfinished():
+            if not self.unfinished() or self.hopeless:
                 return
             self.answer_all()
             engine = self.resume()
@@ -329,6 +329,11 @@ class Project:
         engines = [f"{each.begun:.3f} {each.pid} {' '.join(each.args)} -> {each.code}" for each in self.engines]
         text = "\n".join([*engines, *map(str, self.breaks), *map(str, self.faults)])
         (self.folder / "seen").write_text(f"{text}\n", encoding="utf-8")
+
+    @property
+    def hopeless(self) -> bool:
+        """Tell whether so much is wrong that going on would take for ever."""
+        return len(self.faults) >= 3
 
     def kill_all(self) -> None:
         """Leave no engine behind, also when the driver itself fails."""

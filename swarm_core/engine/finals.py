@@ -1,0 +1,59 @@
+"""Answers on their way to the output store, many at a time.
+
+A worker's plain answer is in the journal before anything goes on; its record in the output store is an index of it. So
+it need not cost every commit a page more: records are written when there are many, when the run stops, or a second
+later. What a crash leaves out is written when the run is resumed.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from swarm_core.contracts import OutputStore
+from swarm_core.engine.recorded import Recorded, RecordedTask
+from swarm_core.engine.state import RunRecord
+from swarm_core.model.output import Final, Inline, OutputEvent
+from swarm_core.model.task import Blocked, Pass
+
+Pending: TypeAlias = "tuple[str, str, int, str, OutputEvent]"
+
+_MANY = 64
+
+
+class Finals:
+    """Answers that wait to be written to an output store, in the order in which they came."""
+
+    def __init__(self, outputs: OutputStore) -> None:
+        self._outputs = outputs
+        self._pending: list[Pending] = []
+
+    async def take(self, run: RunRecord, task_id: str, attempt: int, agent: str, event: OutputEvent) -> None:
+        """Take an answer, and write all when there are many."""
+        self._pending.append((run.id, task_id, attempt, agent, event))
+        if len(self._pending) >= _MANY:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write the answers that wait."""
+        pending, self._pending = self._pending, []
+        for run_id, task_id, attempt, agent, event in pending:
+            await self._outputs.append(
+                run_id=run_id, task_id=task_id, attempt=attempt, producer_agent=agent, event=event
+            )
+
+    async def make_up(self, run_id: str, recorded: Recorded) -> None:
+        """Write the answers of a resumed run that a crash left out: the last ones, up to one that is there."""
+        missing: list[Pending] = []
+        ended = [task for task in recorded.tasks.values() if isinstance(task.outcome, Pass | Blocked)]
+        for task in sorted(ended, key=lambda task: task.ended_seq, reverse=True):
+            if not task.attempts or await self._outputs.list_for_attempt(task.id, task.attempts):
+                break
+            missing.append((run_id, task.id, task.attempts, task.agent, _answer_of(task)))
+        self._pending += reversed(missing)
+        await self.write()
+
+
+def _answer_of(task: RecordedTask) -> OutputEvent:
+    outcome = task.outcome
+    assert isinstance(outcome, Pass | Blocked)
+    return Final(Inline(outcome.value), isinstance(outcome, Pass))
