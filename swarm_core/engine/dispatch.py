@@ -28,7 +28,7 @@ from swarm_core.errors import (
 )
 from swarm_core.model.call import EMPTY, Call, Result
 from swarm_core.model.ids import TaskId, new_id
-from swarm_core.model.output import Final, OutputEvent
+from swarm_core.model.output import Final, Inline, OutputEvent
 from swarm_core.model.policy import NO_POLICY, AgentPolicy
 from swarm_core.model.task import Blocked, Cancelled, DispatchOutcome, Pass, TaskStatus
 from swarm_core.model.value import NotJson, json_copy
@@ -334,11 +334,13 @@ class Dispatch:
         task, context = attempt.task, attempt.context
         attempt.context = attempt.worker = attempt.timer = None
         run_id = task.run.id if task.run else ""
-        tail = context.tail if context else ()
+        tail, ended = context.tail if context else [], attempt.outcome
         if task.run is not None and task.run.journal is not None and len(tail) == 1 and _is_plain(tail[0]):
-            await self.finals.take(task.run, task.id, attempt.number, task.agent, tail[0])
+            if isinstance(ended, Pass | Blocked):
+                answer = Final(Inline(ended.value), isinstance(ended, Pass))
+                await self.finals.take(task.run, task.id, attempt.number, task.agent, answer)
             return
-        for event in tail:
+        for event in tail if type(ended) is Pass else filter(_is_json, tail):
             await self._parts.outputs.append(
                 run_id=run_id, task_id=task.id, attempt=attempt.number, producer_agent=task.agent, event=event
             )
@@ -347,6 +349,17 @@ class Dispatch:
 def _is_plain(event: OutputEvent) -> bool:
     """Tell whether an output is a worker's own answer and nothing else: the journal has it as well."""
     return type(event) is Final and event.by is None
+
+
+def _is_json(event: OutputEvent) -> bool:
+    """Tell whether an output can be kept: an answer is recorded as the worker gave it, also one that is refused."""
+    if type(event) is not Final or not isinstance(event.content, Inline):
+        return True
+    try:
+        json_copy(event.content.value)
+    except NotJson:
+        return False
+    return True
 
 
 def _final_outcome(task: TaskRecord) -> DispatchOutcome:

@@ -22,11 +22,11 @@ from crash.engine import SWARM, Engine, environment
 from crash.history import FINAL, Break, History, RunSeen
 from crash.invariants import Violation
 from crash.ledger import Ledger, Line
-from crash.reading import Look, give, is_locked, look, look_closely
+from crash.reading import Look, give, is_locked, last_sign, look, look_closely
 from crash.trouble import Disk, JumpingClock
 
 FLOWS = Path(__file__).resolve().parent / "flows"
-LEASE = "1s"
+LEASE = 1.0  # seconds
 ROUNDS = 40  # resumes after which a run that has not ended never will
 RUN_LOST = 3  # the exit code
 PATIENCE = 60.0  # seconds after which something hangs
@@ -60,7 +60,9 @@ class Project:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "swarm.toml").write_text(_SETTINGS, encoding="utf-8")
         self.ledger = Ledger.at(self.folder / "ledger")
-        self.env = environment(CRASH_LEDGER=str(self.ledger.path), CRASH_PACE=str(self.pace), SWARM_ENGINE_LEASE=LEASE)
+        self.env = environment(
+            CRASH_LEDGER=str(self.ledger.path), CRASH_PACE=str(self.pace), SWARM_ENGINE_LEASE=f"{LEASE}s"
+        )
 
     @property
     def store(self) -> Path:
@@ -110,7 +112,7 @@ class Project:
             return False
         struck, stopped = engine.signal(number)
         if number == signal.SIGTERM:
-            self.see_off(engine)
+            self.check_end(engine, also=(-signal.SIGTERM,))
             stopped = time.monotonic()
         self.breaks.append(Break(struck=struck, stopped=stopped))
         self.kills += 1
@@ -152,6 +154,16 @@ class Project:
         self.check_end(engine, also=(RUN_LOST,))
         last = max(place for place, each in enumerate(self.breaks) if each.frozen)
         self.breaks[last] = evolve(self.breaks[last], over=time.monotonic())
+
+    def await_silence(self) -> None:
+        """Wait until the lease of whoever holds runs is over."""
+        while time.monotonic() - last_sign(self.store) <= LEASE:
+            time.sleep(0.02)
+
+    def last_event(self, run_id: str) -> str:
+        """Return the kind of a run's newest event."""
+        runs = look_closely(self.store).runs
+        return next(run["events"][-1]["kind"] for run in runs if run["id"] == run_id)
 
     def see_off(self, engine: Engine, *, also: Sequence[int] = ()) -> int | None:
         """Wait for an engine's own end, which must be a good one; what it had under way then runs again."""

@@ -56,6 +56,15 @@ def give(store: Path, answers: Mapping[str, Any]) -> None:
     _with(store, all_of)
 
 
+def last_sign(store: Path) -> float:
+    """Return when an owner last gave a sign of life, on the monotonic clock."""
+
+    async def newest(history: History) -> float:
+        return max((owner.seen_mono for owner in await history.store.owners()), default=0.0)
+
+    return _with(store, newest)
+
+
 def is_locked(store: Path) -> bool:
     """Tell whether somebody is writing to the store just now."""
     if not store.exists():
