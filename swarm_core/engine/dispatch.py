@@ -340,7 +340,8 @@ class Dispatch:
                 answer = Final(Inline(ended.value), isinstance(ended, Pass))
                 await self.finals.take(task.run, task.id, attempt.number, task.agent, answer)
             return
-        for event in tail if type(ended) is Pass else filter(_is_json, tail):
+        sound = len(tail) == 1 and type(ended) is Pass
+        for event in tail if sound else filter(_is_json, tail):
             await self._parts.outputs.append(
                 run_id=run_id, task_id=task.id, attempt=attempt.number, producer_agent=task.agent, event=event
             )
