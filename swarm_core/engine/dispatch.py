@@ -23,6 +23,7 @@ from swarm_core.errors import (
     EngineClosed,
     FlowError,
     SpawnDepthExceeded,
+    StoreUnavailable,
     SwarmError,
     WorkerFailed,
 )
@@ -172,6 +173,9 @@ class Dispatch:
             raise
         except BaseException as error:
             outcome = error
+            run_of = attempt.task.run
+            if isinstance(error, StoreUnavailable) and run_of is not None and run_of.journal is not None:
+                self.on_halt(run_of, Stop("lost", error=error))  # the worker could not help it: it runs again
         self._ends.settle(attempt, outcome)
 
     def _outcome(self, result: Result) -> DispatchOutcome:

@@ -7,11 +7,14 @@ later. What a crash leaves out is written when the run is resumed.
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import suppress
 from typing import TypeAlias
 
 from swarm_core.contracts import OutputStore
 from swarm_core.engine.recorded import Recorded, RecordedTask
 from swarm_core.engine.state import RunRecord
+from swarm_core.errors import StoreError
 from swarm_core.model.output import Final, Inline, OutputEvent
 from swarm_core.model.task import Blocked, Pass
 
@@ -34,12 +37,16 @@ class Finals:
             await self.write()
 
     async def write(self) -> None:
-        """Write the answers that wait."""
-        pending, self._pending = self._pending, []
-        for run_id, task_id, attempt, agent, event in pending:
-            await self._outputs.append(
-                run_id=run_id, task_id=task_id, attempt=attempt, producer_agent=agent, event=event
-            )
+        """Write the answers that wait; what the store does not take now, waits on."""
+        pending, self._pending = deque(self._pending), []
+        with suppress(StoreError):
+            while pending:
+                run_id, task_id, attempt, agent, event = pending[0]
+                await self._outputs.append(
+                    run_id=run_id, task_id=task_id, attempt=attempt, producer_agent=agent, event=event
+                )
+                pending.popleft()
+        self._pending[:0] = pending
 
     async def make_up(self, run_id: str, recorded: Recorded) -> None:
         """Write the answers of a resumed run that a crash left out: the last ones, up to one that is there."""

@@ -165,8 +165,7 @@ class Holding:
         for round in count():
             await asyncio.sleep(_EAR)
             if round % _ROUNDS == 0:
-                with suppress(StoreError):
-                    await self._dispatch.finals.write()
+                await self._dispatch.finals.write()
             try:
                 asked = await self._store.asked(self._owner.id, self._parts.clock.time())
             except StoreError:
@@ -227,8 +226,7 @@ class Holding:
     async def close(self) -> None:
         """Write what is left to write, and leave the store: what is still held has no owner then."""
         if self._journal.broken is None:
-            with suppress(StoreError):
-                await self._dispatch.finals.write()
+            await self._dispatch.finals.write()
         await self._journal.flush()
         if self._enlisted and self._journal.broken is None:
             with suppress(StoreError):  # others see that this process is gone

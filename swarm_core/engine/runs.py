@@ -250,6 +250,8 @@ class Runs:
                 self._end(run, RunStatus.DONE)
         except asyncio.CancelledError:
             self._stopped(run)
+        except StoreError as error:
+            self._stop_now(run, Stop("lost", error=error))
         except FlowError as error:
             if run.stop is not None:
                 self._stopped(run)
@@ -273,6 +275,10 @@ class Runs:
         try:
             task = dispatch.begin_task(run, agent, input, address, session=run.session, digest=digest, known=known)
             outcome = await dispatch.carry_out(task, program.run, program.policies.get(agent, NO_POLICY))
+        except StoreError as error:  # what the store cannot do is no failure of the step, nor of the run
+            self.halt(run, Stop("lost", error=error))
+            await asyncio.get_running_loop().create_future()
+            raise
         except BudgetExceeded:
             await asyncio.get_running_loop().create_future()  # the run is over, and no `try` shall think otherwise
             raise
@@ -379,6 +385,11 @@ class Runs:
         if stop.kind != "fail":
             run.events.seal()  # that its workers are ended now is not how its tasks ended
         run.driver.cancel()
+
+    def _stop_now(self, run: RunRecord, stop: Stop) -> None:
+        """End a run here whose driver is at its end."""
+        run.stop = run.stop or stop
+        self._stopped(run)
 
     def interrupt(self, run: RunRecord, reason: str) -> None:
         """Stop a run so that it can be resumed; one that nobody could resume is cancelled."""

@@ -29,8 +29,12 @@ from crash.report import Cell, Report, show
 from crash.trouble import Disk, JumpingClock
 
 ALL_FLOWS = ("sequence", "loop", "fanout", "try", "question", "children", "mix")
-# Modes that need something from a flow: a program to be killed, a question to be answered.
-FITTING = {"worker": ("sequence", "fanout", "children", "mix"), "answer": ("question", "mix")}
+# Modes that need something from a flow: a program to be killed, a question to be answered, an end without a question.
+FITTING = {
+    "worker": ("sequence", "fanout", "children", "mix"),
+    "answer": ("question", "mix"),
+    "last": ("sequence", "loop", "fanout", "try", "children"),
+}
 CHUNK = 25  # kills of one project
 VAIN = 6  # episodes per kill after which a mode that strikes nothing is given up
 
