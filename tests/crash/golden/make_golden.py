@@ -86,10 +86,10 @@ async def make(store: str) -> None:
 
 
 async def answer(swarm: Swarm, launched: Any, answers: dict[str, Any]) -> None:
-    """Answer questions by their text, as they come."""
+    """Answer questions by their text, as they come, for as long as the run goes on."""
     assert swarm.store is not None
     left = dict(answers)
-    while left:
+    while left and launched.status in (RunStatus.RUNNING, RunStatus.WAITING):
         await asyncio.sleep(0.01)
         for question in await swarm.store.questions(launched.id, open_only=True):
             if question.question in left:
