@@ -72,5 +72,5 @@ class Ledger:
 
 
 def parse(text: Iterable[str]) -> list[Line]:
-    """Return the lines of a ledger's text."""
-    return [Line(*json.loads(line)) for line in text]
+    """Return the lines of a ledger's text, without those that a kill tore: their effect was not noted."""
+    return [Line(*json.loads(line)) for line in text if line.startswith("[") and line.endswith("]")]

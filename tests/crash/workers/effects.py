@@ -42,7 +42,8 @@ def note(kind: str, run: str, address: str, attempt: int, key: str, result: Any 
     line = [kind, run, address, attempt, key, os.getpid(), began(os.getpid()), time.monotonic(), result]
     ledger = os.open(os.environ[LEDGER], os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     try:
-        os.write(ledger, (json.dumps(line) + "\n").encode())
+        # a kill can cut a write where a page of the file ends: what is torn must not take the next line with it
+        os.write(ledger, f"\n{json.dumps(line)}\n".encode())
         os.fsync(ledger)  # not fdatasync, which is what the crash test lets fail for the store
     finally:
         os.close(ledger)
