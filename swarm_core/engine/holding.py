@@ -112,14 +112,16 @@ class Holding:
         found = await self._store.runs(RunFilter(statuses=_UNDER_WAY, limit=_ALL))
         if not any(run.owner or run.status is RunStatus.RUNNING for run in found):
             return []
-        living = {owner.id for owner in await self._store.owners() if self._lives(owner)} | {self._owner.id}
+        # read after the runs: who has enlisted since is not judged here, and neither are the runs that it took since
+        owners = await self._store.owners()
+        gone = [owner for owner in owners if owner.id != self._owner.id and not self._lives(owner)]
+        living = {owner.id for owner in owners} - {owner.id for owner in gone} | {self._owner.id}
         left = [run for run in found if run.owner not in living and (run.owner or run.status is RunStatus.RUNNING)]
         writes = [self._orphan(run) for run in left]
         refused = await self._store.commit(writes) if writes else {}
-        for owner in await self._store.owners():
-            if owner.id not in living:
-                end_workers_of(owner)
-                await self._store.leave(owner.id)
+        for owner in gone:
+            end_workers_of(owner)
+            await self._store.leave(owner.id)
         return [run.id for run in left if run.id not in refused]
 
     def _orphan(self, run: StoredRun) -> RunWrite:
