@@ -32,6 +32,7 @@ class Engine:
     key: str | None = None
     before: Mapping[str, int] = field(factory=dict)
     held: set[str] = field(factory=set)
+    wrapped: bool = False
     said: list[tuple[float, str]] = field(factory=list)
     ended: float | None = None
     _stdout: str = ""
@@ -58,8 +59,9 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=bool(wrap),
         )
-        engine = cls(args, process, begun, key=key, before=before or {})
+        engine = cls(args, process, begun, key=key, before=before or {}, wrapped=bool(wrap))
         engine._readers = [threading.Thread(target=read, daemon=True) for read in (engine._hear, engine._take)]
         for reader in engine._readers:
             reader.start()
@@ -72,7 +74,7 @@ class Engine:
 
     @property
     def pid(self) -> int:
-        """The process id of the engine itself, also below a wrapper."""
+        """The process id of the engine, or of what wraps it."""
         return self.process.pid
 
     @property
@@ -110,6 +112,14 @@ class Engine:
         elif number == signal.SIGSTOP:
             self._await_stop()
         return struck, time.monotonic()
+
+    def destroy(self) -> None:
+        """Kill it, and what wraps it: not a blow, but an end to a test that has failed."""
+        if self.wrapped:
+            os.killpg(self.pid, signal.SIGKILL)
+        else:
+            self.process.kill()
+        self.finish()
 
     def finish(self, timeout: float = 60) -> int | None:
         """Wait for its end and return its exit code; None when it did not end in time."""

@@ -67,14 +67,17 @@ class RunSeen:
 class History:
     """All that was seen of one project.
 
-    `answers` are those that were given, by the key of the question; `acknowledged` the run ids that a submit printed,
-    each with the idempotency key of the submit. `survivors` are processes that should be gone; `engines` are the
-    process ids of engines, whose functions are workers, too.
+    `given` are the answers that somebody tried to give, by the key of the question, `kept` those that were told to
+    count, `answers` those that the store has. `acknowledged` are the run ids that a submit printed, each with the
+    idempotency key of the submit. `survivors` are processes that should be gone; `engines` are the process ids of
+    engines, whose functions are workers, too.
     """
 
     runs: Sequence[RunSeen]
     lines: Sequence[Line] = ()
     breaks: Sequence[Break] = ()
+    given: Mapping[str, Sequence[Any]] = field(factory=dict)
+    kept: Sequence[tuple[str, Any]] = ()
     answers: Mapping[str, Any] = field(factory=dict)
     acknowledged: Sequence[tuple[str | None, str]] = ()
     integrity: Sequence[str] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain as chained
 from itertools import pairwise
 from typing import Any
 
@@ -56,7 +57,7 @@ def i2_results_are_real(history: History) -> Iterator[Violation]:
             result = end.get("result")
             if result is None or _text(result) in given.get((run.id, address), ()):
                 continue
-            if result not in history.answers.values():
+            if result not in chained.from_iterable(history.given.values()):
                 yield Violation("I2", run.id, f"{address} recorded what no worker gave: {result}")
 
 
@@ -242,6 +243,16 @@ def i12_an_end_is_final(history: History) -> Iterator[Violation]:
             yield Violation("I12", line.run, f"{line.address} STARTed {late:.3f} s after the run's end was seen")
 
 
+def i13_the_first_answer_counts(history: History) -> Iterator[Violation]:
+    """An answer is one that somebody gave to that question, and one that was acknowledged is never another (P18)."""
+    for key, answer in history.answers.items():
+        if answer not in history.given.get(key, ()):
+            yield Violation("I13", key, f"has the answer {answer}, which nobody gave")
+    for key, answer in history.kept:
+        if history.answers.get(key) != answer:
+            yield Violation("I13", key, f"was answered {answer}, and now has {history.answers.get(key)}")
+
+
 INVARIANTS: Mapping[str, Invariant] = {
     function.__name__.partition("_")[0].upper(): function
     for function in (
@@ -257,6 +268,7 @@ INVARIANTS: Mapping[str, Invariant] = {
         i10_one_key_one_run,
         i11_keys_are_stable,
         i12_an_end_is_final,
+        i13_the_first_answer_counts,
     )
 }
 

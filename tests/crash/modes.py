@@ -166,20 +166,22 @@ def twins(project: Project, flow: str) -> None:
 
 
 def answer(project: Project, flow: str) -> None:
-    """Around an answer: the engine is killed before, while or after one is given, or whoever gives it is."""
+    """Around an answer, or two at once: the engine is killed before, while or after it is given, or who gives it."""
     patient = () if project.chance.random() < 0.3 else ("--wait",)
     engine = project.begin(flow, more=patient)
     keys = project.await_questions(engine)
     if not keys:
         project.strike(engine)
         return
-    giving = project.start_answer(project.chance.choice(keys))
+    givings = [project.start_answer(project.chance.choice(keys)) for _ in range(project.chance.randint(1, 2))]
+    giving = givings[0]
     _wait_until(giving.begun + max(0.0, project.usual_ready() + 0.1 - project.chance.random() * 0.3), giving)
     if project.chance.random() < 0.3:
         giving.process.kill()
         project.pause(100)
     project.strike(engine)
-    giving.finish()
+    for each in givings:
+        project.note_answer(each)
 
 
 def cancel(project: Project, flow: str) -> None:
@@ -202,11 +204,13 @@ def cancel(project: Project, flow: str) -> None:
 
 
 def clock(project: Project, flow: str) -> None:
-    """The wall clock jumps, an hour, a day or ten years, while the engine runs, and it is killed."""
+    """The wall clock jumps, an hour to ten years, while the engine runs; another one asks for its runs in vain."""
     engine = project.begin(flow)
     project.await_line(engine, _is("START"), _few(project))
     assert project.clock is not None
     project.clock.jump()
+    if project.chance.random() < 0.5:
+        project.check_end(project.resume(), also=(HELD_ELSEWHERE,))
     project.pause(60)
     project.strike(engine)
 

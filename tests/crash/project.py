@@ -29,6 +29,7 @@ FLOWS = Path(__file__).resolve().parent / "flows"
 LEASE = 1.0  # seconds
 ROUNDS = 40  # resumes after which a run that has not ended never will
 RUN_LOST = 3  # the exit code
+_HELD_ELSEWHERE = 3  # likewise: such an engine had nothing under way
 PATIENCE = 60.0  # seconds after which something hangs
 
 _SETTINGS = '[plugin.subprocess]\npass_env = ["CRASH_*"]\n'
@@ -45,7 +46,8 @@ class Project:
     engines: list[Engine] = field(factory=list)
     breaks: list[Break] = field(factory=list)
     kills: int = 0
-    answers: dict[str, Any] = field(factory=dict)
+    given: dict[str, list[Any]] = field(factory=dict)
+    kept: list[tuple[str, Any]] = field(factory=list)
     reads: dict[str, list[list[Mapping[str, Any]]]] = field(factory=dict)
     wanted: dict[str, tuple[str, ...]] = field(factory=dict)
     ended_by: dict[str, float] = field(factory=dict)
@@ -168,7 +170,7 @@ class Project:
     def see_off(self, engine: Engine, *, also: Sequence[int] = ()) -> int | None:
         """Wait for an engine's own end, which must be a good one; what it had under way then runs again."""
         code = self.check_end(engine, also=also)
-        if code != 0 and engine.ended is not None:
+        if code not in (0, _HELD_ELSEWHERE) and engine.ended is not None:
             self.breaks.append(Break(struck=engine.ended, stopped=engine.ended))
         return code
 
@@ -177,7 +179,7 @@ class Project:
         code = engine.finish(PATIENCE)
         if code is None:
             self.fault("I1", " ".join(engine.args), f"hangs: {engine.said[-3:]}")
-            engine.signal(signal.SIGKILL)
+            engine.destroy()
         elif code not in (0, 1, 7, 130, -signal.SIGKILL, *also) or engine.crashed:
             self.fault("I1", " ".join(engine.args), f"ended with {code}: {[line for _, line in engine.said[-5:]]}")
         return code
@@ -301,19 +303,26 @@ class Project:
             time.sleep(0.01)
         return []
 
-    def answer_to(self, key: str) -> Any:
-        """Return the answer that a question shall get: always the same one."""
-        return self.answers.setdefault(key, {"to": key, "nonce": f"{self.chance.getrandbits(48):012x}"})
+    def new_answer(self, key: str) -> Any:
+        """Return an answer that nobody has given before, and note that somebody tries to give it."""
+        answer = {"to": key, "nonce": f"{self.chance.getrandbits(48):012x}"}
+        self.given.setdefault(key, []).append(answer)
+        return answer
 
     def start_answer(self, key: str) -> Engine:
         """Begin to answer a question."""
-        args = ["answer", key, json.dumps(self.answer_to(key))]
+        args = ["answer", key, json.dumps(self.new_answer(key))]
         return Engine.start(args, cwd=self.folder, env=self.env)
+
+    def note_answer(self, giving: Engine) -> None:
+        """Wait for the end of an answer; one that was acknowledged stands."""
+        if giving.finish(PATIENCE) == 0:
+            self.kept.append((giving.args[1], json.loads(giving.args[2])))
 
     def answer_all(self) -> None:
         """Answer all open questions, straight in the store, which costs no process."""
         if keys := self.look().open_questions:
-            give(self.store, {key: self.answer_to(key) for key in keys})
+            give(self.store, {key: self.new_answer(key) for key in keys})
 
     def start_cancel(self, run_id: str) -> Engine:
         """Begin to cancel a run."""
@@ -351,8 +360,7 @@ class Project:
         """Leave no engine behind, also when the driver itself fails."""
         for engine in self.engines:
             if engine.alive:
-                engine.process.kill()
-                engine.process.wait()
+                engine.destroy()
 
     def fault(self, invariant: str, what: str, why: str) -> None:
         """Note a violation that no ledger shows."""
@@ -365,9 +373,11 @@ class Project:
         acknowledged = [(each.key, each.run) for each in self.engines if each.run is not None]
         return History(
             runs=[self._seen(run) for run in seen.runs],
-            lines=self.ledger.lines,
+            lines=sorted(self.ledger.lines, key=lambda line: line.at),  # an engine may be stopped before it writes one
             breaks=self.breaks,
-            answers=self.answers,
+            given=self.given,
+            kept=self.kept,
+            answers={each["key"]: each["answer"] for each in seen.questions if each["state"] == "answered"},
             acknowledged=[*self.acknowledged, *acknowledged],
             integrity=[*seen.problems, *self._integrity()],
             survivors=self._survivors(),

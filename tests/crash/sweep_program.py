@@ -147,7 +147,7 @@ def _judged(folder: Path, first: Sequence[Work], swept: Work, kind: Fault, point
         wrong.append(f"the next engine ended with {last.code}")
     if project.store.exists():
         project.acknowledged = [(None, gone.told) for gone in ends if gone.told]
-        project.answers = {question["key"]: {"to": question["key"]} for question in project.look().questions}
+        project.given = {question["key"]: [{"to": question["key"]}] for question in project.look().questions}
         wrong += map(str, violations(project.history()))
     return [f"{swept.__name__}, {fault}: {each}" for each in wrong]
 

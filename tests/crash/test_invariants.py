@@ -119,7 +119,7 @@ def test_i2_a_result_that_no_worker_gave():
 def test_i2_an_answer_counts_as_given():
     asked = [{**event, "result": "yes"} if event["seq"] == 3 else event for event in EVENTS]
 
-    assert "I2" not in numbers(evolve(with_run(events=asked, read_before=[]), answers={"R-1": "yes"}))
+    assert "I2" not in numbers(evolve(with_run(events=asked, read_before=[]), given={"R-1": ["yes"]}))
 
 
 def test_p3_i3_a_step_that_starts_after_its_recorded_result():
@@ -241,6 +241,15 @@ def test_p4_i11_a_key_that_is_another_one_at_the_second_attempt():
 
 def test_p14_i12_a_start_after_the_end_of_the_run_was_seen():
     assert "I12" in numbers(with_run(ended_by=8.5))
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"), [({"R-1": "no"}, True), ({"R-1": "yes"}, False), ({"R-1": "perhaps"}, False), ({}, False)]
+)
+def test_p18_i13_an_answer_that_was_acknowledged_and_is_another_now(answers, right):
+    history = evolve(GOOD, given={"R-1": ["no", "yes"]}, kept=[("R-1", "no")], answers=answers)
+
+    assert (set() if right else {"I13"}) == numbers(history)
 
 
 def test_every_invariant_is_named_in_a_test():

@@ -22,6 +22,7 @@ import yaml
 from swarm_core import Result, Swarm
 from swarm_core.history import History
 from swarm_core.model.run import RunFilter
+from swarm_core.model.task import RunStatus
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("interrupted", "waiting", "done")
