@@ -48,7 +48,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     parts = [
         "# Benchmark results",
         f"{meta['date']}, CPython {meta['python']}, {meta['cpus']} cores of {meta['cpu']}; "
-        f"medians of {meta['repetitions']} interleaved runs, three of what takes longer than a second "
+        f"medians of {meta['repetitions']} interleaved runs, fewer of what takes longer than a second "
         "(smallest to largest)."
         + (f" Sizes times {meta['scale']:g}: only good for trying out." if meta["scale"] != 1 else ""),
         *section("Figures", peers, IN_MEMORY, figure_cell),

@@ -111,12 +111,14 @@ def test_figures_are_told_in_the_unit_of_the_workload(modules: dict[str, ModuleT
     assert figures == [200, 2, 500, 12]
 
 
-def test_three_long_samples_are_enough(modules: dict[str, ModuleType]) -> None:
+def test_fewer_samples_of_what_takes_long_are_enough(modules: dict[str, ModuleType]) -> None:
     enough = modules["run"].enough
 
     assert not enough([{"wall_s": 2.0}] * 2)
     assert enough([{"wall_s": 2.0}] * 3)
+    assert enough([{"wall_s": 20.0}] * 2)
     assert not enough([{"wall_s": 0.5}, *[{"wall_s": 2.0}] * 2])
+    assert not enough([])
 
 
 def test_folder_in_memory_is_refused(modules: dict[str, ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ FITTING = {
     "answer": ("question", "mix"),
     "last": ("sequence", "loop", "fanout", "try", "children"),
 }
+LONG = ("start", "twice", "freeze")  # modes whose programs take so long that they would meet their successors
 CHUNK = 25  # kills of one project
 VAIN = 6  # episodes per kill after which a mode that strikes nothing is given up
 
@@ -79,7 +80,7 @@ def _carry_out(drive: Drive, folder: Path) -> Report:
     """Strike as often as the drive says, let everything end, and judge what was seen."""
     begun = time.monotonic()
     chance = random.Random(drive.seed)
-    project = Project(folder, chance)
+    project = Project(folder, chance, program_pace=600 if drive.mode in LONG else 10)
     with ExitStack() as stack:
         if drive.mode == "clock":
             project.clock = JumpingClock(folder / "clock", chance)

@@ -173,7 +173,8 @@ def answer(project: Project, flow: str) -> None:
     if not keys:
         project.strike(engine)
         return
-    givings = [project.start_answer(project.chance.choice(keys)) for _ in range(project.chance.randint(1, 2))]
+    key = project.chance.choice(keys)
+    givings = [project.start_answer(key) for _ in range(project.chance.randint(1, 2))]
     giving = givings[0]
     _wait_until(giving.begun + max(0.0, project.usual_ready() + 0.1 - project.chance.random() * 0.3), giving)
     if project.chance.random() < 0.3:
@@ -208,9 +209,11 @@ def clock(project: Project, flow: str) -> None:
     engine = project.begin(flow)
     project.await_line(engine, _is("START"), _few(project))
     assert project.clock is not None
+    other = project.resume() if project.chance.random() < 0.5 else None
+    project.pause(60 if other is None else 1000 * project.usual_ready())
     project.clock.jump()
-    if project.chance.random() < 0.5:
-        project.check_end(project.resume(), also=(HELD_ELSEWHERE,))
+    if other is not None:
+        project.check_end(other, also=(HELD_ELSEWHERE,))
     project.pause(60)
     project.strike(engine)
 

@@ -42,6 +42,7 @@ class Project:
     folder: Path
     chance: random.Random
     pace: float = 10
+    program_pace: float = 10
     ledger: Ledger = field(init=False)
     engines: list[Engine] = field(factory=list)
     breaks: list[Break] = field(factory=list)
@@ -63,7 +64,10 @@ class Project:
         (self.folder / "swarm.toml").write_text(_SETTINGS, encoding="utf-8")
         self.ledger = Ledger.at(self.folder / "ledger")
         self.env = environment(
-            CRASH_LEDGER=str(self.ledger.path), CRASH_PACE=str(self.pace), SWARM_ENGINE_LEASE=f"{LEASE}s"
+            CRASH_LEDGER=str(self.ledger.path),
+            CRASH_PACE=str(self.pace),
+            CRASH_PROGRAM_PACE=str(self.program_pace),
+            SWARM_ENGINE_LEASE=f"{LEASE}s",
         )
 
     @property

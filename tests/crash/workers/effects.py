@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 LEDGER = "CRASH_LEDGER"
-PACE = "CRASH_PACE"  # the longest time that a worker takes, in milliseconds
+PACE = "CRASH_PACE"  # the longest time that a function takes, in milliseconds
+PROGRAM_PACE = (
+    "CRASH_PROGRAM_PACE"  # the same for a program: when it is long, one that is not ended meets its successor
+)
 
 
 @contextmanager
@@ -61,9 +64,9 @@ def chain(address: str, given: Any, nonce: str, of: Sequence[Any] = ()) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def pace() -> float:
+def pace(name: str = PACE) -> float:
     """Return how many seconds a worker shall take."""
-    return random.random() * float(os.environ.get(PACE, "10")) / 1000
+    return random.random() * float(os.environ.get(name, "10")) / 1000
 
 
 def began(pid: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from effects import answer, effect, note, pace  # beside this file, which is not on the path of `-I`
+from effects import PROGRAM_PACE, answer, effect, note, pace  # beside this file, which is not on the path of `-I`
 
 
 def main(*ways: str) -> None:
@@ -20,7 +20,7 @@ def main(*ways: str) -> None:
         given = json.loads(sys.stdin.read())
         if "heir" in ways and os.fork() == 0:
             leave_behind(run, address, attempt, key)
-        time.sleep(pace())
+        time.sleep(pace(PROGRAM_PACE))
         result = answer(address, given)
         end(result)
     print(json.dumps(result))
