@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench crash wheels clean
+.PHONY: help demo test tools lint format docs bench crash wheels clean
 
 VENV        ?= .venv
 BIN         := $(VENV)/bin
@@ -30,8 +30,14 @@ demo: $(VENV)/.demo  ## Set up and run the main job: several kinds of workers re
 	@echo "Report: $(REPORT)"
 	@sed -n '/^|/p; /^## Files/q' $(REPORT)
 
-test: lint docs  ## Run all that CI runs: lint, docs, the whole test suite
+test: lint docs tools  ## Run all that CI runs: lint, docs, the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# strace makes system calls fail for the tests of what a full or broken disk does; without it these skip.
+tools:
+	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	    && echo "Installing strace ..." && apt-get update -qq && apt-get install -qq -y strace >/dev/null; } \
+	    || echo "No strace here: the tests that make the disk fail will skip."
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .
