@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test tools lint format docs bench crash wheels clean
+.PHONY: help demo test lint format docs bench crash wheels clean
 
 VENV        ?= .venv
 BIN         := $(VENV)/bin
@@ -34,6 +34,7 @@ test: lint docs tools  ## Run all that CI runs: lint, docs, the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # strace makes system calls fail for the tests of what a full or broken disk does; without it these skip.
+.PHONY: tools
 tools:
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	    && echo "Installing strace ..." && apt-get update -qq && apt-get install -qq -y strace >/dev/null; } \

@@ -51,10 +51,19 @@ class RunSeen:
         """Return the step address of each task."""
         return {event["task_id"]: event["address"] for event in self.events if event["kind"] == "task_created"}
 
-    def retried(self) -> set[str]:
-        """Return the addresses of the steps that may be tried again."""
-        begun = [event for event in self.events if event["kind"] == "task_created"]
-        return {event["address"] for event in begun if event["agent"] in self.retries}
+    def may_retry(self, address: str) -> bool:
+        """Tell whether a step may be tried again, by the agent that the flow names at its address.
+
+        Not by the events: a kill may have come before the beginning of a step was written down.
+        """
+        node = self.flow
+        for piece in address.strip("/").split("/"):
+            name = piece.partition("@")[0]
+            below = node.get("children", []) if name.isdigit() else node.get(name)
+            node = dict(enumerate(below)).get(int(name)) if name.isdigit() else below
+            if not isinstance(node, Mapping):
+                return False  # below a step: a task that its worker started
+        return node.get("ref") in self.retries
 
     def ends(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the ends of tasks in order, each with its step address."""

@@ -136,14 +136,14 @@ def comes_before(address: str, other: str) -> bool:
 
 def i4_starts_are_bounded(history: History) -> Iterator[Violation]:
     """A step STARTs again only after a kill, or as the next attempt where its agent's policy grants one (P3)."""
-    retried = {(run.id, address) for run in history.runs for address in run.retried()}
+    runs = {run.id: run for run in history.runs}
     starts: dict[tuple[str, str], list[Line]] = {}
     for line in history.lines:
         if line.kind == "START":
             starts.setdefault(line.step, []).append(line)
     for step, lines in starts.items():
         for one, two in pairwise(lines):
-            granted = step in retried and two.attempt == one.attempt + 1
+            granted = two.attempt == one.attempt + 1 and step[0] in runs and runs[step[0]].may_retry(step[1])
             if not granted and not _struck_between(history.breaks, one.at, two.at):
                 what = f"STARTed at {one.at:.3f} and at {two.at:.3f} without a kill between"
                 yield Violation("I4", step[0], f"{step[1]} {what}")

@@ -149,6 +149,22 @@ def test_i4_a_further_attempt_that_the_policy_grants_is_none():
     assert {"I4"} == numbers(evolve(with_run(retries=["link"]), lines=[*LINES[:4], again, *LINES[5:]], breaks=[]))
 
 
+def test_i4_a_further_attempt_of_a_step_whose_beginning_no_event_tells_of_is_none():
+    unheard = with_run(retries=["link"], events=EVENTS[:1], read_before=[], status="cancelled")
+
+    assert "I4" not in numbers(evolve(unheard, breaks=[]))
+
+
+def test_a_flow_says_which_steps_may_be_tried_again():
+    link, gate = {"kind": "step", "ref": "link"}, {"kind": "step", "ref": "gate"}
+    loop = {"kind": "loop", "body": {"kind": "seq", "children": [gate, link]}}
+    run = evolve(RIGHT, retries=["link"], flow={"kind": "seq", "children": [loop, gate]})
+
+    may = [address for address in ("/0/body@3/0", "/0/body@3/1", "/0/body@3/1/0", "/1", "/7") if run.may_retry(address)]
+
+    assert ["/0/body@3/1"] == may
+
+
 def test_i5_a_final_ctx_that_the_results_do_not_give():
     assert {"I5"} == numbers(with_run(final_ctx={"chain": SECOND}))
 
