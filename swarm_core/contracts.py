@@ -23,6 +23,7 @@ from swarm_core.model.run import (
 )
 from swarm_core.model.shown import shown
 from swarm_core.model.task import RunStatus
+from swarm_core.model.version import BlueprintVersion, CommitMetadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -372,6 +373,79 @@ class RunStore(ABC):
     @abstractmethod
     async def version(self) -> object:
         """Return a value that differs from the one before when another process may have written; cheap."""
+
+    @abstractmethod
+    async def problems(self) -> Sequence[str]:
+        """Check the store as a whole and return what is wrong with it, a sentence each."""
+
+
+class BlueprintStore(ABC):
+    """Keeps Blueprints by id, each with the history of its versions.
+
+    A Blueprint is given and returned as canonical JSON text (sorted keys, no blanks), and its version is the SHA-256 of
+    that text. Writers of one store may be several processes; each write is atomic. Ids are checked by the store on the
+    way in. Raises, from every method: StoreUnavailable, when it cannot be done now and nothing was written;
+    StoreUnreadable, when what is there cannot be used.
+    """
+
+    url: str
+    """Where the store is, as people may read it: no secrets."""
+
+    @abstractmethod
+    async def write_new(
+        self, blueprint_id: str, text: str, *, parent: str | None, metadata: CommitMetadata
+    ) -> BlueprintVersion:
+        """Add a version whose parent is the head, and return it; the head itself when its text is the same.
+
+        `parent` is the version that the writer takes for the head, None for a Blueprint that is not there yet. Raises:
+        VersionConflict, when the head is another one; BlueprintArchived; InvalidId.
+        """
+
+    @abstractmethod
+    async def read_head(self, blueprint_id: str) -> tuple[str, BlueprintVersion]:
+        """Return the text of the head, and its entry.
+
+        Raises: BlueprintNotFound, with the nearest id as hint; BlueprintArchived.
+        """
+
+    @abstractmethod
+    async def read_version(self, blueprint_id: str, version: str) -> tuple[str, BlueprintVersion]:
+        """Return the text of a version, archived or not, and the newest entry that has it.
+
+        Raises: BlueprintNotFound.
+        """
+
+    @abstractmethod
+    async def history(self, blueprint_id: str, limit: int | None = None) -> Sequence[BlueprintVersion]:
+        """Return the entries of a Blueprint, archived or not, the newest first.
+
+        Raises: BlueprintNotFound.
+        """
+
+    @abstractmethod
+    async def list_ids(self, *, archived: bool = False) -> Sequence[str]:
+        """Return the ids that are in use, sorted, or those that are archived."""
+
+    @abstractmethod
+    async def archive_id(self, blueprint_id: str, *, by: str) -> None:
+        """Take a Blueprint out of use; doing it twice changes nothing.
+
+        Raises: BlueprintNotFound.
+        """
+
+    @abstractmethod
+    async def unarchive_id(self, blueprint_id: str, *, by: str) -> None:
+        """Take a Blueprint into use again; doing it twice changes nothing.
+
+        Raises: BlueprintNotFound.
+        """
+
+    @abstractmethod
+    async def is_archived(self, blueprint_id: str) -> bool:
+        """Tell whether a Blueprint is archived.
+
+        Raises: BlueprintNotFound.
+        """
 
     @abstractmethod
     async def problems(self) -> Sequence[str]:

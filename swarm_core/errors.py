@@ -19,7 +19,8 @@ SwarmError                     everything below; carries code, message, where, h
 │   ├── SpawnFailed            the worker never started: NotRegistered, RejectedByMiddleware
 │   ├── WorkerFailed           the worker raised, died or answered garbage
 │   └── WorkerTimeout          the worker was given more time than its agent allows
-├── StoreError                 OutputNotFound
+├── StoreError                 OutputNotFound  BlueprintNotFound  BlueprintArchived  VersionConflict
+│   ├── NoMatchingVersion      no version of a Blueprint meets the requirement; InvalidSemver: a label is no version
 │   ├── StoreUnavailable       the store cannot write or read just now: locked, full, failing
 │   └── StoreUnreadable        what is there cannot be used: no store of ours, too new, damaged
 ├── PluginError                one plugin is wrong; carries its name, distribution and version
@@ -529,6 +530,67 @@ class StoreUnreadable(StoreError):
     """What is there cannot be used: no store of ours, of a newer schema, damaged, or a row that does not decode."""
 
     code = "store_unreadable"
+
+
+class BlueprintNotFound(StoreError):
+    """The store has no Blueprint of this id, or not this version of it."""
+
+    code = "blueprint_not_found"
+
+    def __init__(self, blueprint_id: str, version: str | None = None, *, hint: str | None = None) -> None:
+        self.blueprint_id, self.version = blueprint_id, version
+        what = f"blueprint {blueprint_id!r}"
+        super().__init__(f"{what} not found" if version is None else f"{what} has no version {version}", hint=hint)
+
+
+class BlueprintArchived(StoreError):
+    """The Blueprint was taken out of use; its versions can still be read one by one."""
+
+    code = "blueprint_archived"
+
+    def __init__(self, blueprint_id: str) -> None:
+        self.blueprint_id = blueprint_id
+        hint = f"take it into use again with: swarm bp unarchive {blueprint_id}"
+        super().__init__(f"blueprint {blueprint_id!r} is archived", hint=hint)
+
+
+class VersionConflict(StoreError):
+    """The head of a Blueprint is not the version that a writer took for it, so nothing was written."""
+
+    code = "version_conflict"
+
+    def __init__(self, blueprint_id: str, *, expected: str | None, actual: str | None) -> None:
+        self.blueprint_id, self.expected, self.actual = blueprint_id, expected, actual
+        super().__init__(
+            f"the head of blueprint {blueprint_id!r} is {_version(actual)}, not {_version(expected)}",
+            hint="somebody else wrote it meanwhile; read the head again, and write on top of that",
+        )
+
+
+class NoMatchingVersion(StoreError):
+    """No version of a Blueprint has a label that meets a requirement."""
+
+    code = "no_matching_version"
+
+    def __init__(self, blueprint_id: str, requirement: str, *, labels: Sequence[str] = ()) -> None:
+        self.blueprint_id, self.requirement, self.labels = blueprint_id, requirement, tuple(labels)
+        known = f"its labels: {', '.join(labels)}" if labels else "none of its versions has a metadata.version_label"
+        super().__init__(f"no version of blueprint {blueprint_id!r} meets {requirement!r}", hint=known)
+
+
+class InvalidSemver(StoreError):
+    """A label that a requirement is to be compared with is no semantic version, or the requirement is none."""
+
+    code = "invalid_semver"
+
+    def __init__(self, text: str, *, blueprint_id: str | None = None) -> None:
+        self.text, self.blueprint_id = text, blueprint_id
+        of = "" if blueprint_id is None else f" of blueprint {blueprint_id!r}"
+        super().__init__(f"{text[:80]!r}{of} is no semantic version", hint="versions are like 1.2.0, requirements ^1.2")
+
+
+def _version(version: str | None) -> str:
+    return "none: it is not there" if version is None else version[:12]
 
 
 # plugins -----------------------------------------------------------------------------------------------------

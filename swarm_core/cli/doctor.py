@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from swarm_core import __version__, builtin
 from swarm_core.cli import outcome, stores, wording
+from swarm_core.cli.context import context_of
 from swarm_core.errors import StoreUnavailable, SwarmError
 from swarm_core.host import Host, PluginState, PluginStatus
 from swarm_core.model.run import Durability
@@ -43,7 +44,7 @@ def command(ctx: click.Context, /, *, store: str | None, as_json: bool) -> int:
     it is whole; where its runs stand, who holds them, which were interrupted and how to resume them. It comes up
     whatever is wrong. Exit codes: 0, 3 settings or a plugin are wrong, 6 the store cannot be used.
     """
-    findings = asyncio.run(_examine((ctx.obj or {}).get("config"), store))
+    findings = asyncio.run(_examine(context_of(ctx).config, store))
     if as_json:
         outcome.print_json(findings.as_json())
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
 
 import click
 
 from swarm_core import __version__
+from swarm_core.cli.context import Context, context_of
 from swarm_core.errors import did_you_mean
 
 # name -> (module, summary): the summary stands here so that the list of commands imports none of them.
@@ -80,11 +80,11 @@ def _plugin_commands(ctx: click.Context) -> click.Group:
     from swarm_core.cli.outcome import kept_stdout, warn
     from swarm_core.errors import SwarmError
     from swarm_core.host import Host
-    from swarm_core.settings import Settings, load_settings
+    from swarm_core.settings import Settings
 
     group = click.Group(commands={name: click.Command(name) for name in COMMANDS})
     try:
-        settings = load_settings(file=(ctx.obj or {}).get("config"))
+        settings = context_of(ctx).settings()
     except SwarmError:
         settings = Settings()  # whoever needs the settings tells what is wrong with them
     with kept_stdout():
@@ -106,9 +106,9 @@ def _plugin_commands(ctx: click.Context) -> click.Group:
     help="Settings file; default: the nearest swarm.toml in this folder or above, or $SWARM_CONFIG.",
 )
 @click.pass_context
-def cli(ctx: click.Context, /, **options: Any) -> None:
+def cli(ctx: click.Context, /, *, config: str | None) -> None:
     """Run Blueprints: flows as data, over workers of any kind.
 
     Start with `swarm new DIR`, then `swarm run DIR/blueprint.yaml`.
     """
-    ctx.obj = options
+    ctx.obj = Context(config=config)

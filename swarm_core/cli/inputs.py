@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from swarm_core.cli.context import context_of
 from swarm_core.errors import DocumentError
 from swarm_core.model.value import MAX_DEPTH
-from swarm_core.settings import Settings, load_settings
+from swarm_core.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +53,7 @@ def budget_options(command: F) -> F:
 
 def settings_of(ctx: click.Context) -> Settings:
     """Read the settings that the command line names."""
-    return load_settings(file=(ctx.obj or {}).get("config"))
+    return context_of(ctx).settings()
 
 
 def parse_bindings(pairs: Sequence[str]) -> dict[str, str]:

@@ -101,16 +101,9 @@ async def _completions(ctx: click.Context, incomplete: str) -> list[CompletionIt
 
     from swarm_core.model.run import RunFilter
 
-    root = ctx.find_root()
-    settings = inputs.settings_of(root) if root.obj else _settings_named(root)
+    settings = inputs.settings_of(ctx)
     async with asyncio.timeout(_COMPLETION_TIME), opened(settings, ctx.params.get("store")) as history:
         runs = await history.runs(RunFilter(limit=1000))
     given = ctx.params.get("runs") or ()
     fitting = [run for run in runs if run.id.startswith(incomplete) and run.id not in given][:_COMPLETED]
     return [CompletionItem(run.id, help=f"{run.status}, {run.blueprint_id}") for run in fitting]
-
-
-def _settings_named(root: click.Context) -> Settings:
-    from swarm_core.settings import load_settings
-
-    return load_settings(file=root.params.get("config"))

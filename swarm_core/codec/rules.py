@@ -11,8 +11,11 @@ from attrs import frozen
 from swarm_core.codec.faults import Fault
 from swarm_core.codec.numbers import shorten
 from swarm_core.model.blueprint import (
+    LINT_LEVELS,
+    ON_INVALID,
     RETRY_CAUSES,
     SCHEMA_VERSION,
+    SUBPROCESS_FORMATS,
     AgentDef,
     AgentHint,
     Blueprint,
@@ -20,10 +23,14 @@ from swarm_core.model.blueprint import (
     FileOrigin,
     OperatorDef,
     RetryHint,
+    SubprocessDef,
+    SubprocessOutput,
+    VerdictContract,
 )
 from swarm_core.model.budget import LIMITS, MOST, MOST_AMOUNT, AgentBudget, Budget, counter_fault
 from swarm_core.model.duration import parse_duration
 from swarm_core.model.ids import is_name
+from swarm_core.model.path import BadPath, parse_path
 
 _TEN_YEARS = 10 * 365 * 86400
 _LABEL_LENGTH = 200
@@ -89,6 +96,54 @@ def _causes(value: tuple[str, ...]) -> Fault | None:
     return None
 
 
+def _one_of(words: tuple[str, ...], what: str) -> Rule:
+    def check(value: str) -> Fault | None:
+        if value in words:
+            return None
+        return Fault("bad_value", f"unknown {what} {_quoted(value)}", near=(value, words))
+
+    return Rule(check, {"enum": list(words)})
+
+
+def _pointer(value: str) -> Fault | None:
+    if re.match(r"(/([^/~]|~[01])*)*\Z", value):
+        return None
+    return Fault("bad_pointer", f"{_quoted(value)} is no JSON Pointer", hint="such as /result or /items/0, RFC 6901")
+
+
+def _path(value: str) -> Fault | None:
+    try:
+        parse_path(value)
+    except BadPath as error:
+        return Fault("bad_path", str(error), hint="such as $.verdict; $ is the whole result")
+    return None
+
+
+def _levels(value: Mapping[str, str]) -> Fault | None:
+    for code, level in value.items():
+        if level not in LINT_LEVELS:
+            return Fault("bad_value", f"unknown level {_quoted(level)}", (code,), near=(level, LINT_LEVELS))
+    return None
+
+
+def _verdicts(value: tuple[str, ...]) -> Fault | None:
+    if not value:
+        return Fault("bad_value", "a verdict has one value at least")
+    for index, each in enumerate(value):
+        if each in value[:index]:
+            return Fault("bad_value", f"the value {_quoted(each)} stands twice", (index,))
+    return None
+
+
+def _command(value: tuple[str, ...]) -> Fault | None:
+    if not value or not value[0]:
+        return Fault("bad_value", "a command begins with its program", () if not value else (0,))
+    for index, part in enumerate(value):
+        if "\0" in part:
+            return Fault("bad_value", "an argument holds a NUL character", (index,))
+    return None
+
+
 def _counters(value: Mapping[str, Any]) -> Fault | None:
     for name, amount in value.items():
         if (text := counter_fault(name, amount)) is not None:
@@ -141,6 +196,7 @@ _COUNTERS = Rule(
 )
 
 LAYER_KEY = _LABEL
+_POINTER = _unless_none(Rule(_pointer, {"pattern": "^(/([^/~]|~[01])*)*$"}))
 
 RULES: Mapping[tuple[type, str], Rule] = {
     (Blueprint, "id"): _LABEL,
@@ -161,6 +217,15 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (RetryHint, "max_attempts"): _between(1, 1_000_000),
     (RetryHint, "backoff"): _WAIT,
     (RetryHint, "max_backoff"): _WAIT,
+    (BlueprintMetadata, "lints"): Rule(_levels, {"additionalProperties": {"enum": list(LINT_LEVELS)}}),
+    (VerdictContract, "values"): Rule(_verdicts, {"minItems": 1, "uniqueItems": True}),
+    (VerdictContract, "path"): Rule(_path, {"pattern": r"^(\$|ctx)"}),
+    (VerdictContract, "on_invalid"): _one_of(ON_INVALID, "treatment"),
+    (SubprocessDef, "name"): _NAME,
+    (SubprocessDef, "command"): Rule(_command, {"minItems": 1}),
+    (SubprocessOutput, "format"): _one_of(SUBPROCESS_FORMATS, "format"),
+    (SubprocessOutput, "result_ptr"): _POINTER,
+    (SubprocessOutput, "ok_from"): _POINTER,
     (RetryHint, "on"): Rule(_causes, {"items": {"enum": list(RETRY_CAUSES)}}),
 }
 

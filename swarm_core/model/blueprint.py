@@ -14,6 +14,9 @@ from swarm_core.model.shown import shown
 
 SCHEMA_VERSION = "0.1.0"
 
+SUBPROCESS_FORMATS = ("text", "json", "ndjson")
+ON_INVALID = ("repair", "block")
+LINT_LEVELS = ("allow", "warn", "deny")
 RETRY_CAUSES = ("failed", "timeout", "refused", "blocked", "no_final")
 
 
@@ -44,6 +47,22 @@ class AgentMeta:
 
 
 @frozen(kw_only=True)
+class VerdictContract:
+    """Which values an agent may give for what branches look at.
+
+    `path` says where in the result the value stands (`$` is the whole result). A value that is not among `values` is
+    treated as `on_invalid` says: `repair` gives the agent one more attempt that is told the reason and then blocks,
+    `block` blocks at once.
+    """
+
+    __repr__ = shown
+
+    values: tuple[str, ...]
+    path: str = "$"
+    on_invalid: str = "repair"
+
+
+@frozen(kw_only=True)
 class AgentDef:
     """A name that steps refer to, and the kind of worker that stands behind it."""
 
@@ -54,6 +73,41 @@ class AgentDef:
     spec: Any = None
     profile: AgentProfile | None = None
     meta: AgentMeta | None = None
+    verdict: VerdictContract | None = None
+
+
+@frozen(kw_only=True)
+class SubprocessOutput:
+    """How the output of a command becomes a result.
+
+    `format` is one of SUBPROCESS_FORMATS. `result_ptr` is the JSON Pointer (RFC 6901) of the value in it, `ok_from` the
+    pointer of a truth value that says whether it is a success; without it the exit code alone says so.
+    """
+
+    __repr__ = shown
+
+    format: str = "json"
+    result_ptr: str | None = None
+    ok_from: str | None = None
+
+
+@frozen(kw_only=True)
+class SubprocessDef:
+    """A command that agents of kind `subprocess` may name as their `template`.
+
+    Each part of `command` may hold placeholders, such as `{prompt}`, out of a closed set. `stdin` is what the command
+    reads, with placeholders too; None means the step's input.
+    """
+
+    __repr__ = shown
+
+    name: str
+    command: tuple[str, ...]
+    stdin: str | None = None
+    output: SubprocessOutput = field(factory=SubprocessOutput)
+    env: Mapping[str, str] = field(factory=dict)
+    work_dir: str | None = None
+    description: str | None = None
 
 
 @frozen(kw_only=True)
@@ -104,7 +158,7 @@ BlueprintOrigin = InlineOrigin | FileOrigin | AlgoOrigin
 
 @frozen(kw_only=True)
 class BlueprintMetadata:
-    """What people and stores say about a Blueprint."""
+    """What people and stores say about a Blueprint; `lints` sets the level of a lint by its code."""
 
     __repr__ = shown
 
@@ -114,6 +168,7 @@ class BlueprintMetadata:
     version_label: str | None = None
     project_name_alias: str | None = None
     default_run_ttl_secs: int | None = None
+    lints: Mapping[str, str] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -203,6 +258,7 @@ class Blueprint:
     schema_version: str = SCHEMA_VERSION
     agents: tuple[AgentDef, ...] = ()
     operators: tuple[OperatorDef, ...] = ()
+    subprocesses: tuple[SubprocessDef, ...] = ()
     hints: CompilerHints = field(factory=CompilerHints)
     strategy: CompilerStrategy = field(factory=CompilerStrategy)
     metadata: BlueprintMetadata = field(factory=BlueprintMetadata)

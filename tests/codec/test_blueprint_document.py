@@ -118,7 +118,7 @@ class TestShape:
             (document(hints={"per_agents": {}}), "$.hints.per_agents", "did you mean 'per_agent'?"),
             (document(hints={"global": {"retry": {"max": 1}}}), "$.hints.global.retry.max", None),
             (document(operators=[{"name": "o", "seat": 1}]), "$.operators[0].seat", None),
-            (document(agents=[{"name": "a", "kind": "k", "verdict": {}}]), "$.agents[0].verdict", None),
+            (document(agents=[{"name": "a", "kind": "k", "verdicts": {}}]), "$.agents[0].verdicts", None),
             (document(agents=[{"name": "a", "kind": "k", "profile": {"tool": []}}]), "$.agents[0].profile.tool", None),
             (document(agents=[{"name": "a", "kind": "k", "meta": {"tag": []}}]), "$.agents[0].meta.tag", None),
             (document(spawner_hints={"layer": []}), "$.spawner_hints.layer", "did you mean 'layers'?"),

@@ -23,7 +23,11 @@ PLUGIN = "swarm_plugin_"
 FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"model", "errors", "lazy"}),),
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
-    (frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources", "known"}),),
+    (
+        frozenset(
+            {"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources", "commands", "known"}
+        ),
+    ),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
     (frozenset({"swarm", "documents", "history", "pinning", "resuming"}), frozenset({"builtin"})),
     (frozenset({"cli", "", "__main__"}), frozenset({"testing"})),

@@ -1,0 +1,78 @@
+"""What every command is given: the options that stand before it, and the doors for plugins' own commands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+from swarm_core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from swarm_core.contracts import RunStore
+    from swarm_core.history import History
+    from swarm_core.swarm import Swarm
+
+
+@frozen(kw_only=True)
+class Context:
+    """The command line as a command sees it; it keeps the promises of `swarm_core.commands.CommandLine`."""
+
+    config: str | None = None
+
+    def settings(self) -> Settings:
+        """Return the settings that the command line names; raises SettingsError."""
+        return load_settings(file=self.config)
+
+    @asynccontextmanager
+    async def open_swarm(self, *, store: str | None = None, **opening: Any) -> AsyncIterator[Swarm]:
+        """Open a Swarm on the run store."""
+        from swarm_core.cli.outcome import kept_stdout
+        from swarm_core.settings import store_url
+        from swarm_core.swarm import Swarm
+
+        settings = self.settings()
+        with kept_stdout():
+            async with Swarm.open(settings, store=store_url(settings, store), **opening) as swarm:
+                yield swarm
+
+    @asynccontextmanager
+    async def open_history(self, store: str | None = None) -> AsyncIterator[History]:
+        """Open the run store with what can be asked of it, without an engine."""
+        from swarm_core.cli.stores import opened
+
+        async with opened(self.settings(), store) as history:
+            yield history
+
+    @asynccontextmanager
+    async def open_runs(self, store: str | None = None) -> AsyncIterator[RunStore]:
+        """Open the run store itself, without an engine."""
+        async with self.open_history(store) as history:
+            yield history.store
+
+    def say(self, text: str = "") -> None:
+        """Write a line for people to stderr."""
+        from swarm_core.cli.outcome import say
+
+        say(text)
+
+    def print_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+        """Print rows below their headers to stdout."""
+        from swarm_core.cli.tables import print_table
+
+        print_table(headers, list(rows), empty=empty)
+
+    def print_json(self, value: Any) -> None:
+        """Print one JSON document to stdout."""
+        from swarm_core.cli.outcome import print_json
+
+        print_json(value)
+
+
+def context_of(ctx: click.Context) -> Context:
+    """Return the command line that a command runs in; while the shell completes a word, as far as it was typed."""
+    root = ctx.find_root()
+    return root.obj if isinstance(root.obj, Context) else Context(config=root.params.get("config"))

@@ -1,0 +1,50 @@
+"""What a plugin's command may use of the command line that it is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    import click
+
+    from swarm_core.contracts import BlueprintStore, RunStore
+    from swarm_core.settings import Settings
+
+
+class CommandLine(Protocol):
+    """The `swarm` command around a plugin's own; a command returns its exit code, or raises a SwarmError for it.
+
+    Results go to stdout through `print_json` and `print_table`, words for people to stderr through `say`. A store is
+    named by a URL; None means the one that the settings name, else the project's own.
+    """
+
+    def settings(self) -> Settings:
+        """Return the settings that the command line names; raises SettingsError."""
+
+    def open_swarm(self, *, store: str | None = None, **opening: Any) -> AbstractAsyncContextManager[Any]:
+        """Open a Swarm on the run store, for what has to run something; `opening` goes to `Swarm.open`."""
+
+    def open_history(self, store: str | None = None) -> AbstractAsyncContextManager[Any]:
+        """Open the run store with what can be asked of it (`History`), without an engine."""
+
+    def open_runs(self, store: str | None = None) -> AbstractAsyncContextManager[RunStore]:
+        """Open the run store itself, without an engine."""
+
+    def open_blueprints(self, store: str | None = None) -> AbstractAsyncContextManager[BlueprintStore]:
+        """Open the store of Blueprints."""
+
+    def say(self, text: str = "") -> None:
+        """Write a line for people to stderr; control characters are written as escapes."""
+
+    def print_table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+        """Print rows below their headers to stdout, or `empty` when there are none."""
+
+    def print_json(self, value: Any) -> None:
+        """Print one JSON document to stdout."""
+
+
+def command_line(ctx: click.Context) -> CommandLine:
+    """Return the command line that a command runs in; its click context is what `@click.pass_context` passes."""
+    return cast(CommandLine, ctx.find_root().obj)
