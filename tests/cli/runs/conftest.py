@@ -188,6 +188,8 @@ def under_way(steps, begin, ledger, wait_for, here):
         wait_for(works)
         (run,) = here("runs", "--limit", "1", "--json").json
         begun.run_id = run["id"]
+        # its beginning is on record a moment later
+        wait_for(lambda: "two" in here("show", begun.run_id, "--events").out)
         return begun
 
     return start
