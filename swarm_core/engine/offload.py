@@ -6,7 +6,8 @@ turn, is kept under its SHA-256. So of `{"verdict": "ok", "log": "<1 MB>"}` only
 thousand numbers as a whole. Numbers, true, false and null always stand, and so does the object with an event's facts.
 An object of the data that has a key `$output` or `$literal` stands as `{"$literal": <the object>}`.
 
-The work grows with what there is in memory, however often a part is shared.
+In a final ctx, what stands in several places is large from 512 bytes on where it comes again: the lanes of a fan-out all
+have the ctx that it began with. The work grows with what there is in memory, however often a part is shared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, TypeAlias
 
 from attrs import evolve
 
-from swarm_core.engine.rows import Entry, decode_row, encode_entries, text_of
+from swarm_core.codec.row_text import text_of
+from swarm_core.engine.rows import Entry, decode_row, encode_entries
 from swarm_core.errors import OutputNotFound, StoreUnreadable
 from swarm_core.model.event import Event
 from swarm_core.model.run import JournalRow
@@ -33,6 +35,8 @@ Blobs: TypeAlias = dict[str, bytes]
 _OUTPUT, _LITERAL = "$output", "$literal"
 _ANY_MEMBER = 28  # the longest number with a comma, or a string's quotes and comma, and the marks of a key
 _ANY_CHARACTER = 6  # \u001f
+_TOGETHER = 32  # entries that are tried as they are: most rows need no packing, and to look whether they do takes time
+_SHARED = 512  # more than any reference has: those stay as they are
 
 
 # packing -----------------------------------------------------------------------------------------------------
@@ -46,19 +50,27 @@ def pack(value: Any, threshold: float) -> tuple[Any, Blobs]:
 
 def pack_text(value: Any, threshold: float) -> tuple[str, Blobs]:
     """Return a packed value as JSON text, such as a run's final ctx, and what is to be kept."""
-    packed, blobs = pack(value, threshold)
-    return text_of(packed), blobs
+    packer = _Packer(threshold, shared=_SHARED)
+    return text_of(packer.pack(value)), packer.blobs
 
 
 def pack_entries(entries: Sequence[Entry], threshold: float) -> tuple[str, Blobs]:
     """Return the body of the row that holds these events, and what is to be kept."""
+    packer = _Packer(threshold)
+    if len(entries) <= _TOGETHER:
+        return _body(entries, threshold, packer), packer.blobs
+    parts = (entries[at : at + _TOGETHER] for at in range(0, len(entries), _TOGETHER))
+    bodies = [_body(some, threshold, packer) for some in parts]
+    return f"[{','.join(body[1:-1] for body in bodies)}]", packer.blobs
+
+
+def _body(entries: Sequence[Entry], threshold: float, packer: _Packer) -> str:
     if _may_be_short(entries, threshold):
         body = encode_entries(entries)
         if _size(body) <= threshold and not is_marked(body):
-            return body, {}
-    packer = _Packer(threshold)
+            return body
     packed = [(kind, time, task_id, attempt, packer.inside(data)[0]) for kind, time, task_id, attempt, data in entries]
-    return encode_entries(packed), packer.blobs
+    return encode_entries(packed)
 
 
 def is_marked(text: str) -> bool:
@@ -97,10 +109,10 @@ def _size(text: str) -> int:
 class _Packer:
     """Replaces what is large, from the inside out; what it has seen is known by its id."""
 
-    __slots__ = ("_known", "_threshold", "blobs")
+    __slots__ = ("_known", "_shared", "_threshold", "blobs")
 
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
+    def __init__(self, threshold: float, shared: float = inf) -> None:
+        self._threshold, self._shared = threshold, shared
         self._known: dict[int, tuple[Any, float]] = {}
         self.blobs: Blobs = {}
 
@@ -132,14 +144,16 @@ class _Packer:
         known = self._known.get(id(value))
         if known is None:
             made, most = (value, inf) if type(value) is str else self.inside(value)
-            known = (made, most) if most <= self._threshold else self._settled(made)
+            known = (made, most) if most <= self._threshold else self._settled(made, self._threshold)
             self._known[id(value)] = known
+        elif known[1] > self._shared:
+            known = self._known[id(value)] = self._settled(known[0], self._shared)
         return known
 
-    def _settled(self, made: Any) -> tuple[Any, float]:
+    def _settled(self, made: Any, threshold: float) -> tuple[Any, float]:
         """Return what stands for a string or a container that may be large, and the bytes of its text."""
         data = text_of(made).encode()
-        if len(data) <= self._threshold:
+        if len(data) <= threshold:
             return made, len(data)
         digest = sha256(data).hexdigest()
         self.blobs[digest] = data

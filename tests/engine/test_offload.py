@@ -175,7 +175,7 @@ class TestRule:
     def test_equal_values_are_packed_alike_whatever_they_share(self, value, threshold):
         shared, copied = [value, value], [value, deepcopy(value)]
 
-        assert pack_text(shared, threshold) == pack_text(copied, threshold)
+        assert pack(shared, threshold) == pack(copied, threshold)
 
     def test_only_the_large_leaf_is_replaced(self):
         log = "x" * MIB
@@ -257,6 +257,23 @@ class TestSharing:
         assert len(blobs) == 2
         assert printed(packed) < 200
 
+    @unhurried
+    @given(value=values, times=st.integers(2, 5), threshold=thresholds)
+    async def test_what_stands_in_several_places_of_a_final_ctx_comes_back_in_all(self, value, times, threshold):
+        ctx = {"lanes": [{"of": value, "number": n} for n in range(times)]}
+
+        text, blobs = pack_text(ctx, threshold)
+
+        assert exact(ctx) == exact(await unpack_text(text, Shelf(blobs).load))
+
+    def test_the_lanes_of_a_fan_out_do_not_print_what_they_share_again(self):
+        items = list(range(1000))
+
+        text, blobs = pack_text([{"items": items, "item": n} for n in items], 32 * KIB)
+
+        assert items in [json.loads(blob) for blob in blobs.values()]
+        assert len(text) + sum(map(len, blobs.values())) < 150 * len(items)
+
     async def test_a_value_that_could_not_be_printed_is_packed_and_comes_back(self):
         """Printed it would have 2^150 texts."""
         value = ["x" * 30]
@@ -266,7 +283,7 @@ class TestSharing:
         text, blobs = pack_text(value, KIB)
         found = await unpack_text(text, Shelf(blobs).load)
 
-        assert pack_text(found, KIB) == (text, blobs)
+        assert pack(found, KIB) == pack(value, KIB)
         for _ in range(150):
             found = found[0]
         assert found == ["x" * 30]

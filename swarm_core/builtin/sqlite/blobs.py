@@ -1,10 +1,11 @@
-"""Large values by the digest of their bytes: in the file, or beside it when they are very large."""
+"""Large values by the digest of their bytes: in the file, or compressed beside it when they are very large."""
 
 from __future__ import annotations
 
 import os
 import re
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
@@ -44,8 +45,8 @@ class Blobs:
     def write_files(self, blobs: Mapping[str, bytes]) -> None:
         """Write those that stand beside the file and are not there; takes time, belongs into a thread."""
         for digest, data in blobs.items():
-            if len(data) > BESIDE:
-                self._write_file(_checked(digest), data)
+            if len(data) > BESIDE and not self._is_whole(_checked(digest)):
+                self._write_file(digest, data)
 
     def keep(self, cursor: sqlite3.Cursor, run_id: str, blobs: Mapping[str, bytes]) -> None:
         """Keep values for a run; those that are known already only get one more reference."""
@@ -53,8 +54,8 @@ class Blobs:
         for digest, data in blobs.items():
             key = bytes.fromhex(_checked(digest))
             beside = len(data) > BESIDE
-            if beside:
-                self._write_file(digest, data)  # it was swept away since `write_files`, if it is not there now
+            if beside and not self._path(digest).exists():  # it was swept away since `write_files`
+                self._write_file(digest, data)
             if not cursor.execute("SELECT 1 FROM blobs WHERE digest = ?", (key,)).fetchone():
                 row = (key, len(data), None if beside else data)
                 cursor.execute("INSERT INTO blobs (digest, size, body) VALUES (?, ?, ?)", row)
@@ -76,9 +77,12 @@ class Blobs:
         Raises: StoreUnreadable, when it is gone; OSError.
         """
         try:
-            return self._path(digest).read_bytes()
+            data = self._path(digest).read_bytes()
+            return zlib.decompress(data)
         except FileNotFoundError:
             raise _damaged(digest, "its file is gone") from None
+        except zlib.error:
+            return data  # its digest tells whether it was never compressed, or is damaged
 
     def forget(self, cursor: sqlite3.Cursor, number: int) -> bool:
         """Drop what only this run refers to; tell whether files are to be swept."""
@@ -119,18 +123,21 @@ class Blobs:
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest[2:]
 
+    def _is_whole(self, digest: str) -> bool:
+        with suppress(StoreUnreadable, OSError):
+            verified(digest, self.read_file(digest))
+            return True
+        return False
+
     def _write_file(self, digest: str, data: bytes) -> None:
         path = self._path(digest)
-        with suppress(FileNotFoundError):
-            if path.stat().st_size == len(data):
-                return
         for folder in (self._folder, path.parent):
             folder.mkdir(mode=0o700, exist_ok=True)
         temporary = path.with_name(f"new-{os.getpid()}-{os.urandom(4).hex()}")
         try:
             with temporary.open("xb") as file:
                 os.fchmod(file.fileno(), 0o600)
-                file.write(data)
+                file.write(zlib.compress(data, 1))  # a third of the time of level 6, for JSON nearly as small
                 file.flush()
                 os.fsync(file.fileno())
             temporary.rename(path)

@@ -29,6 +29,7 @@ T = TypeVar("T")
 Row: TypeAlias = "tuple[Any, ...]"
 
 _APART = 32 * 1024  # bytes from which on a value is kept by its digest, so that it is there once
+_BULKY = 64 * 1024  # characters of values that would leave more free pages behind than it saves to move them later
 _MOVED = 256  # new outputs that are moved at once; those that are searched without an index
 _COUNT_BITS = 32
 
@@ -37,6 +38,7 @@ _INSERT = f"""
     INSERT INTO new_outputs ({_COLUMNS})
     SELECT num, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM output_runs WHERE run_id = ?1
 """
+_INSERT_MOVED = _INSERT.replace("new_outputs", "outputs")
 _MOVE = (f"INSERT INTO outputs ({_COLUMNS}) SELECT {_COLUMNS} FROM new_outputs ORDER BY num", "DELETE FROM new_outputs")
 
 _SELECT = """
@@ -82,17 +84,25 @@ class OutputRows:
         if without:
             left_out = {sound(run_id) for run_id in without}
             rows = [waiting for waiting in rows if waiting[0][0] not in left_out]
+        bulky = sum(len(row[-2] or "") for row, _ in rows) > _BULKY
+        if bulky:
+            _move(cursor)
+        insert = _INSERT_MOVED if bulky else _INSERT
         for row, _ in rows:
-            cursor.execute(_INSERT, row)
+            cursor.execute(insert, row)
             if cursor.rowcount != 1:
                 note_run(cursor, row[0])
-                cursor.execute(_INSERT, row)
-        if rows and (cursor.lastrowid or 0) >= _MOVED:
-            for statement in _MOVE:
-                cursor.execute(statement)
+                cursor.execute(insert, row)
+        if rows and not bulky and (cursor.lastrowid or 0) >= _MOVED:
+            _move(cursor)
         for row, large in rows:
             if large is not None:
                 self._blobs.keep(cursor, row[0], {row[-1].hex(): large})
+
+
+def _move(cursor: sqlite3.Cursor) -> None:
+    for statement in _MOVE:
+        cursor.execute(statement)
 
 
 class SqliteOutputStore(OutputStore):
