@@ -81,7 +81,8 @@ class Questions:
 
     def drop(self, task: TaskRecord) -> list[str]:
         """Forget the open questions of a task that has ended; return their keys."""
-        keys = [key for key, asked in self._by_key.items() if asked.task is task and asked.is_open]
+        own = [asked for question in task.asked or () if (asked := self._by_key.get(question.key)) is not None]
+        keys = [asked.question.key for asked in own if asked.task is task and asked.is_open]
         for key in keys:
             del self._by_key[key]
         return keys

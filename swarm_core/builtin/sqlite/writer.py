@@ -46,7 +46,7 @@ class Writer:
     """Carries out jobs in transactions: on the event loop while commits are quick, else in a thread of its own.
 
     It also goes to the thread when another process holds the write lock. What is asked for while the thread works makes
-    up its next transaction together. After a commit that failed nothing is written any more: SQLite would let the next
+    up its next transaction together, and so does what is asked for in one turn of the event loop after the first. After a commit that failed nothing is written any more: SQLite would let the next
     one succeed, and what the system had not written by then would be missing under it.
     """
 
@@ -57,6 +57,7 @@ class Writer:
         self._without: set[str] = set()
         self._line: list[tuple[Job[Any], asyncio.Future[Any]]] = []
         self._running: asyncio.Future[list[Any]] | None = None
+        self._in_turn = False
         self._pool: ThreadPoolExecutor | None = None
         self._closing = threading.Event()
         self._refusal: str | None = None
@@ -76,14 +77,17 @@ class Writer:
 
         Raises: StoreUnavailable, StoreUnreadable, and what the job raises; then nothing of it was written.
         """
-        if self._running is None and not apart and self._usual < _SLOW:
+        loop = asyncio.get_running_loop()
+        if self._running is None and not apart and not self._in_turn and self._usual < _SLOW:
+            self._in_turn = True
+            loop.call_soon(self._turn_over)
             try:
                 return self._at_once(job)
             except sqlite3.OperationalError:
                 pass  # locked: the thread can wait
-        future = asyncio.get_running_loop().create_future()
+        future = loop.create_future()
         self._line.append((job, future))
-        if self._running is None:
+        if self._running is None and (apart or not self._in_turn):
             self._run_line()
         done: T = await future
         return done
@@ -108,6 +112,19 @@ class Writer:
         self._check()
         self._begin()
         return self._finish(job, self._rows.take())
+
+    def _turn_over(self) -> None:
+        """Carry out what was asked for in this turn, in one transaction."""
+        self._in_turn = False
+        if self._line and self._running is None:
+            line, self._line = self._line, []
+            try:
+                ends = self._at_once(lambda cursor: [job(cursor) for job, _ in line])
+            except Exception:  # locked, or one of the jobs raised: the thread waits, and does each in its own then
+                self._line[:0] = line
+                self._run_line()
+            else:
+                self._settle(line, ends)
 
     def _run_line(self) -> None:
         line, self._line = self._line, []
