@@ -55,6 +55,8 @@ docs: $(VENV)/.dev  ## Build the documentation into site/; a broken link fails
 bench: $(VENV)/.dev  ## Measure beside plain asyncio and three peers; writes benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/pure_flow.py
+	$(BIN)/python benchmarks/git_store.py
+	$(BIN)/python benchmarks/layers.py
 
 crash: $(VENV)/.dev  ## Kill engines at the worst moments, thousands of times, and look whether anything is lost or doubled
 	$(BIN)/python tests/crash/driver.py $(CRASH_ARGS)

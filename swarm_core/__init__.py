@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from swarm_core.attachments import Attached, Attachments
     from swarm_core.contracts import (
         AgentResolver,
         AttemptContext,
+        BlueprintStore,
         Operator,
         OutputStore,
         SeniorBridge,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         SpawnerLayer,
         SpawnHook,
     )
+    from swarm_core.engine.sessions import SessionRequest
     from swarm_core.errors import DocumentError, FlowError, InvalidBlueprint, SwarmError
     from swarm_core.factories import (
         DirectiveFactory,
@@ -38,16 +41,20 @@ if TYPE_CHECKING:
     from swarm_core.model.blueprint import Blueprint
     from swarm_core.model.call import Call, Result
     from swarm_core.model.event import Event
+    from swarm_core.model.operator import OperatorKind
     from swarm_core.model.problem import Problem
+    from swarm_core.model.version import BlueprintVersion, CommitMetadata
     from swarm_core.settings import Settings, load_settings
     from swarm_core.swarm import Launched, Prepared, RunResult, Swarm, run
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "attachments": ("Attached", "Attachments"),
     "contracts": (
         "AgentResolver",
         "AttemptContext",
+        "BlueprintStore",
         "Operator",
         "OutputStore",
         "SeniorBridge",
@@ -55,6 +62,7 @@ _HOMES = {
         "Spawner",
         "SpawnerLayer",
     ),
+    "engine.sessions": ("SessionRequest",),
     "errors": ("DocumentError", "FlowError", "InvalidBlueprint", "SwarmError"),
     "factories": (
         "DirectiveFactory",
@@ -73,7 +81,9 @@ _HOMES = {
     "model.blueprint": ("Blueprint",),
     "model.call": ("Call", "Result"),
     "model.event": ("Event",),
+    "model.operator": ("OperatorKind",),
     "model.problem": ("Problem",),
+    "model.version": ("BlueprintVersion", "CommitMetadata"),
     "settings": ("Settings", "load_settings"),
     "swarm": ("Launched", "Prepared", "RunResult", "Swarm", "run"),
 }
@@ -81,9 +91,14 @@ _HOMES = {
 __all__ = [
     "SWARM_API",
     "AgentResolver",
+    "Attached",
+    "Attachments",
     "AttemptContext",
     "Blueprint",
+    "BlueprintStore",
+    "BlueprintVersion",
     "Call",
+    "CommitMetadata",
     "DirectiveFactory",
     "DocumentError",
     "Environment",
@@ -95,6 +110,7 @@ __all__ = [
     "LayerFactory",
     "LayerSet",
     "Operator",
+    "OperatorKind",
     "OutputStore",
     "Prepared",
     "Problem",
@@ -103,6 +119,7 @@ __all__ = [
     "Result",
     "RunResult",
     "SeniorBridge",
+    "SessionRequest",
     "Settings",
     "SpawnHook",
     "Spawner",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import click
 
     from swarm_core.contracts import BlueprintStore, RunStore
+    from swarm_core.model.run import Question, StoredRun
     from swarm_core.settings import Settings
 
 
@@ -34,6 +35,23 @@ class CommandLine(Protocol):
 
     def open_blueprints(self, store: str | None = None) -> AbstractAsyncContextManager[BlueprintStore]:
         """Open the store of Blueprints."""
+
+    async def answer(self, key: str, answer: Any, *, by: str, store: str | None = None) -> tuple[Question, StoredRun]:
+        """Give an open question its answer; return it and its run, which has no owner when nobody carries it out.
+
+        Raises: ResumeKeyNotFound; AlreadyAnswered, also when nobody waits for an answer any more; AnswerDenied,
+        AnswerInvalid.
+        """
+
+    def user(self) -> str:
+        """Return the name under which the person at the command line is logged in."""
+
+    def readings(self, text: str, form: str | None = None) -> Sequence[Any]:
+        """Return what a value on the command line may mean, the likeliest first: JSON where it is JSON, then text.
+
+        `@FILE` is what is in a file, `-` what comes from stdin; `form` allows only `json` or `text`. Raises:
+        DocumentError; click.BadParameter, when there is no such file.
+        """
 
     def say(self, text: str = "") -> None:
         """Write a line for people to stderr; control characters are written as escapes."""

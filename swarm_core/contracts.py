@@ -28,6 +28,18 @@ from swarm_core.model.version import BlueprintVersion, CommitMetadata
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swarm_core.model.enhance import (
+        Applied,
+        EnhanceLogEntry,
+        EnhanceSetting,
+        IssuePayload,
+        IssueStatus,
+        Pending,
+        Rejected,
+        TakenIssue,
+    )
+    from swarm_core.model.problem import Problem
+
 Run = Callable[[Call], Awaitable[Result]]
 
 
@@ -154,9 +166,37 @@ class AttemptContext(ABC):
         """Suspend the task until somebody answers, and return the answer.
 
         `schema` is the JSON Schema that the answer must fit, `who` the names that may answer (empty: anyone). After
-        `timeout` seconds the answer is `default`. With a run store the question outlives the process: the n-th question
-        of a task that is run again gets the answer that it got before. Raises: PollTimeout, when the time is over and
+        `timeout` seconds the answer is `default`. With a run store the question outlives the process: what a task that
+        is run again asks again gets the answer that it got before. Raises: PollTimeout, when the time is over and
         there is no default; ValueError, when `schema` is no JSON Schema.
+        """
+
+    @property
+    @abstractmethod
+    def waited(self) -> float:
+        """The seconds that the attempt has waited for answers to `ask` so far."""
+
+    @abstractmethod
+    async def remember(self, key: str, value: Any) -> None:
+        """Keep a JSON value for this task under a key of the caller's own; it is as durable as the run on return.
+
+        An attempt that is begun anew after a restart, or as a retry, finds it with `recall`. A plugin's key begins with
+        its name. A value of None forgets. Raises: ValueError, when the key is no text of 1 to 200 characters; NotJson.
+        """
+
+    @abstractmethod
+    def recall(self, key: str) -> Any:
+        """Return what this task remembers under a key, None when it remembers nothing."""
+
+    @abstractmethod
+    def beat(self) -> None:
+        """Give the session that the task belongs to a sign of life, unless it is detached."""
+
+    @abstractmethod
+    def time_out(self, seconds: float, *, by: str) -> None:
+        """Let the attempt's time be over now: its worker is told to end, and the attempt fails with WorkerTimeout.
+
+        `seconds` is how much time it was given, `by` the key of the layer that says so.
         """
 
     @abstractmethod
@@ -452,6 +492,146 @@ class BlueprintStore(ABC):
         """Check the store as a whole and return what is wrong with it, a sentence each."""
 
 
+class IssueStore(ABC):
+    """Keeps issues in the order in which they came, and who works on each, until it is applied or rejected.
+
+    Writers of one store may be several processes; each write is atomic. The store knows no time but what it is told
+    (Unix seconds). Raises, from every method: StoreUnavailable, when it cannot be done now and nothing was written;
+    StoreUnreadable, when what is there cannot be used.
+    """
+
+    url: str
+    """Where the store is, as people may read it: no secrets."""
+
+    @abstractmethod
+    async def create(self, issue: IssuePayload) -> None:
+        """Keep a new issue, which is pending.
+
+        Raises: IssueExists, when the id is there, and then nothing changes; InvalidId; DocumentError, when the intent
+        is empty or no Unicode.
+        """
+
+    @abstractmethod
+    async def get(self, issue_id: str) -> IssuePayload:
+        """Return an issue.
+
+        Raises: IssueNotFound.
+        """
+
+    @abstractmethod
+    async def status(self, issue_id: str) -> IssueStatus:
+        """Return where an issue stands.
+
+        Raises: IssueNotFound.
+        """
+
+    @abstractmethod
+    async def list(self) -> Sequence[tuple[str, IssueStatus]]:
+        """Return the ids of all issues and where they stand, in the order in which they came."""
+
+    @abstractmethod
+    async def pop_pending(self, owner: str, *, now: float, until: float) -> TakenIssue | None:
+        """Put the oldest issue that nobody has in flight and return it, None when there is none.
+
+        Nobody has what is pending, and what is in flight under a lease that ran out: `until` of it is `now` or before.
+        `owner` holds the issue until `until`.
+        """
+
+    @abstractmethod
+    async def renew(self, taken: TakenIssue, *, until: float) -> TakenIssue:
+        """Let the owner of an issue hold it until another time; also after the lease ran out, while nobody took it.
+
+        Raises: IssueNotFound; IssueLost, when the issue is no longer in flight, or was taken again.
+        """
+
+    @abstractmethod
+    async def holder(self, issue_id: str) -> TakenIssue | None:
+        """Return who holds an issue that is in flight, None when it is in another status.
+
+        Raises: IssueNotFound.
+        """
+
+    @abstractmethod
+    async def update_status(
+        self, issue_id: str, status: Pending | Applied | Rejected, *, taken: TakenIssue | None = None
+    ) -> None:
+        """Give an issue another status; one that is pending again has its old place in the line.
+
+        With `taken`, only when the issue was not taken again or given back since. Applied and rejected are final;
+        saying the same again changes nothing. Raises: IssueNotFound; IssueLost; IssueEnded.
+        """
+
+
+class EnhanceSettingStore(ABC):
+    """Keeps enhance settings by id.
+
+    Raises, from every method: StoreUnavailable, when it cannot be done now and nothing was written; StoreUnreadable,
+    when what is there cannot be used.
+    """
+
+    url: str
+    """Where the store is, as people may read it: no secrets."""
+
+    @abstractmethod
+    async def put(self, setting: EnhanceSetting) -> None:
+        """Keep a setting in place of the one that has its id.
+
+        Raises: InvalidId; DocumentError, when a field holds what it must not.
+        """
+
+    @abstractmethod
+    async def get(self, setting_id: str) -> EnhanceSetting:
+        """Return a setting.
+
+        Raises: EnhanceSettingNotFound, with the nearest id as hint.
+        """
+
+    @abstractmethod
+    async def delete(self, setting_id: str) -> None:
+        """Remove a setting.
+
+        Raises: EnhanceSettingNotFound, with the nearest id as hint.
+        """
+
+    @abstractmethod
+    async def list(self) -> Sequence[str]:
+        """Return the ids of all settings, sorted."""
+
+
+class EnhanceLogStore(ABC):
+    """Keeps what became of issues, one entry each; what was appended is never changed or removed.
+
+    Raises, from every method: StoreUnavailable, when it cannot be done now and nothing was written; StoreUnreadable,
+    when what is there cannot be used.
+    """
+
+    url: str
+    """Where the store is, as people may read it: no secrets."""
+
+    @abstractmethod
+    async def append(self, entry: EnhanceLogEntry) -> None:
+        """Keep the entry of an issue.
+
+        Raises: EnhanceLogConflict, when there is one, whatever it says; InvalidId; DocumentError, when a field holds
+        what it must not.
+        """
+
+    @abstractmethod
+    async def get(self, issue_id: str) -> EnhanceLogEntry:
+        """Return the entry of an issue.
+
+        Raises: EnhanceLogNotFound.
+        """
+
+    @abstractmethod
+    async def list_all(self) -> Sequence[EnhanceLogEntry]:
+        """Return all entries, the oldest first by `ts_ms`; those of one time in the order in which they came."""
+
+    @abstractmethod
+    async def list_by_blueprint(self, blueprint_id: str) -> Sequence[EnhanceLogEntry]:
+        """Return the entries of one Blueprint, in the same order; nothing for one that there is none of."""
+
+
 # documents ---------------------------------------------------------------------------------------------------
 
 
@@ -460,7 +640,7 @@ class Source:
     """A Blueprint document as a reader gives it: the JSON value, and where its parts stand in the text.
 
     `positions` maps a place (`$.agents[0].kind`) to its line and column, both from 1. `base` is the folder that file
-    references are relative to.
+    references are relative to. `notes` are what is worth a look and refuses nothing, in its place.
     """
 
     __repr__ = shown
@@ -469,6 +649,7 @@ class Source:
     name: str
     base: Path | None
     positions: Mapping[str, tuple[int, int]]
+    notes: tuple[Problem, ...] = ()
 
 
 class BlueprintReader(ABC):

@@ -24,7 +24,9 @@ class Document:
 
     `base` is the folder of its file, None when it came as data; `positions` maps places in the document to lines and
     columns of its text; `functions` are those of the `swarmfile.py` beside it. `problems` are the errors of a document
-    that was read as far as possible; of a Blueprint that can be run there are none.
+    that was read as far as possible; of a Blueprint that can be run there are none. `notes` are what its
+    directives found worth a look. `kept` says of a Blueprint that
+    came from a store its id, its version, and how that was selected.
     """
 
     blueprint: Blueprint
@@ -33,6 +35,8 @@ class Document:
     positions: Mapping[str, tuple[int, int]] = field(factory=dict)
     functions: tuple[Function, ...] = ()
     problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
+    kept: Mapping[str, Any] | None = None
 
     def located(self, problems: Iterable[Problem]) -> list[Problem]:
         """Return the problems with the file, line and column they stand at, as far as known."""
@@ -73,7 +77,8 @@ def read_document(
     path = Path(source) if text is None else None
     read = read_blueprint(path, text, catalog.readers, catalog.directives, name=str(source))
     document = _structured(read.value, lenient=lenient, name=read.name, positions=read.positions)
-    return evolve(document, base=read.base, functions=functions_beside(read.base) if read.base else ())
+    functions = functions_beside(read.base) if read.base else ()
+    return evolve(document, base=read.base, functions=functions, notes=read.notes)
 
 
 def _structured(

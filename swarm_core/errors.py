@@ -17,10 +17,12 @@ SwarmError                     everything below; carries code, message, where, h
 ├── InvalidId                  an identifier of the wrong form
 ├── WorkerError                an attempt could not be carried out
 │   ├── SpawnFailed            the worker never started: NotRegistered, RejectedByMiddleware
-│   ├── WorkerFailed           the worker raised, died or answered garbage
+│   ├── WorkerFailed           the worker raised, died or answered garbage; VerdictRejected: it broke its contract
 │   └── WorkerTimeout          the worker was given more time than its agent allows
 ├── StoreError                 OutputNotFound  BlueprintNotFound  BlueprintArchived  VersionConflict
 │   ├── NoMatchingVersion      no version of a Blueprint meets the requirement; InvalidSemver: a label is no version
+│   ├── IssueNotFound  IssueExists  IssueEnded  IssueLost
+│   ├── EnhanceSettingNotFound  EnhanceLogNotFound  EnhanceLogConflict
 │   ├── StoreUnavailable       the store cannot write or read just now: locked, full, failing
 │   └── StoreUnreadable        what is there cannot be used: no store of ours, too new, damaged
 ├── PluginError                one plugin is wrong; carries its name, distribution and version
@@ -47,6 +49,8 @@ FLOW_ERROR_KINDS = (
     "ArithError",
     "LimitError",
 )
+
+_SHOWN = 80  # characters of an id that is not there, which may be anything
 
 
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "known") -> str:
@@ -491,14 +495,25 @@ class WorkerFailed(WorkerError):
         super().__init__(message, hint=hint)
 
 
+class VerdictRejected(WorkerFailed):
+    """An agent's answer breaks its verdict contract; the engine makes one further attempt, which is told `reason`."""
+
+    code = "verdict_rejected"
+
+    def __init__(self, agent: str, reason: str) -> None:
+        self.agent, self.reason = agent, reason
+        super().__init__(f"the answer of agent {agent!r} is refused: {reason}", kind="verdict_rejected")
+
+
 class WorkerTimeout(WorkerError):
-    """The worker was given more time than its agent allows."""
+    """The worker was given more time than its agent, or the layer `by`, allows."""
 
     code = "worker_timeout"
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        super().__init__(f"no result after {seconds:g} s", hint="raise hints.per_agent.<name>.timeout")
+    def __init__(self, seconds: float, *, by: str | None = None) -> None:
+        self.seconds, self.by = seconds, by
+        hint = "raise hints.per_agent.<name>.timeout" if by is None else f"the layer {by!r} sets this limit"
+        super().__init__(f"no result after {seconds:g} s", hint=hint)
 
 
 # stores ------------------------------------------------------------------------------------------------------
@@ -587,6 +602,78 @@ class InvalidSemver(StoreError):
         self.text, self.blueprint_id = text, blueprint_id
         of = "" if blueprint_id is None else f" of blueprint {blueprint_id!r}"
         super().__init__(f"{text[:80]!r}{of} is no semantic version", hint="versions are like 1.2.0, requirements ^1.2")
+
+
+class IssueNotFound(StoreError):
+    """No issue has this id."""
+
+    code = "issue_not_found"
+
+    def __init__(self, issue_id: str) -> None:
+        self.issue_id = issue_id
+        super().__init__(f"issue not found: {issue_id[:_SHOWN]}")
+
+
+class IssueExists(StoreError):
+    """An issue of this id is there already; nothing was written."""
+
+    code = "issue_exists"
+
+    def __init__(self, issue_id: str) -> None:
+        self.issue_id = issue_id
+        super().__init__(f"issue already exists: {issue_id}", hint="give a new issue an id of its own")
+
+
+class IssueEnded(StoreError):
+    """The issue is applied or rejected, which is final."""
+
+    code = "issue_ended"
+
+    def __init__(self, issue_id: str, status: str) -> None:
+        self.issue_id, self.status = issue_id, status
+        super().__init__(f"issue {issue_id} has ended ({status})", hint="open a new issue to try again")
+
+
+class IssueLost(StoreError):
+    """The issue is not in the hands of this owner any more: its lease ran out, or somebody gave it back."""
+
+    code = "issue_lost"
+
+    def __init__(self, issue_id: str, owner: str) -> None:
+        self.issue_id, self.owner = issue_id, owner
+        hint = "drop the work; whoever takes the issue next goes on with it"
+        super().__init__(f"issue {issue_id} is no longer in the hands of {owner!r}", hint=hint)
+
+
+class EnhanceSettingNotFound(StoreError):
+    """No enhance setting has this id."""
+
+    code = "enhance_setting_not_found"
+
+    def __init__(self, setting_id: str, known: Iterable[str] = ()) -> None:
+        self.setting_id = setting_id
+        hint = did_you_mean(setting_id[:_SHOWN], known, otherwise="there are")
+        super().__init__(f"enhance setting not found: {setting_id[:_SHOWN]}", hint=hint)
+
+
+class EnhanceLogNotFound(StoreError):
+    """The enhance log has no entry for this issue."""
+
+    code = "enhance_log_not_found"
+
+    def __init__(self, issue_id: str) -> None:
+        self.issue_id = issue_id
+        super().__init__(f"enhance log has no entry for issue {issue_id[:_SHOWN]}")
+
+
+class EnhanceLogConflict(StoreError):
+    """The enhance log has an entry for this issue already, and none is ever replaced."""
+
+    code = "enhance_log_conflict"
+
+    def __init__(self, issue_id: str) -> None:
+        self.issue_id = issue_id
+        super().__init__(f"the entry for issue {issue_id} was already appended (append-only)")
 
 
 def _version(version: str | None) -> str:

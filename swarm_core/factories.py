@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
 from swarm_core.contracts import AgentResolver, BlueprintReader, Clock, Processes, Spawner, SpawnerLayer
+from swarm_core.errors import SettingsError, did_you_mean
+from swarm_core.known import distribution_of
 from swarm_core.model.blueprint import AgentDef, AgentHint, Blueprint, LayerUse
 from swarm_core.model.problem import Problem
 from swarm_core.model.shown import shown
@@ -49,8 +51,8 @@ class Function:
 class Environment:
     """What a factory may use while it builds.
 
-    `services` holds what plugins' lifespans put there, by type. `directory` is the folder of the Blueprint's file, None
-    when it came as data.
+    `spawners` are the installed kinds, by kind and alias. `services` holds what plugins' lifespans put there, by type.
+    `directory` is the folder of the Blueprint's file, None when it came as data.
     """
 
     __repr__ = shown
@@ -61,6 +63,7 @@ class Environment:
     clock: Clock
     functions: Mapping[str, Function] = field(factory=dict)
     resolvers: Mapping[str, ResolverFactory] = field(factory=dict)
+    spawners: Mapping[str, SpawnerFactory] = field(factory=dict)
     services: MutableMapping[type, Any] = field(factory=dict)
     directory: Path | None = None
 
@@ -146,20 +149,45 @@ class ReaderFactory:
     summary: str = ""
 
 
+class Opener(Protocol):
+    """What a directive may look at: the Blueprint's own fields, and the files below its folder.
+
+    Every path that is refused raises DocumentError with a problem that says why.
+    """
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The Blueprint's own fields as its file has them, before anything is replaced; empty when it is no object."""
+
+    def __call__(self, path: str) -> bytes:
+        """Return a file's bytes."""
+
+    def find(self, pattern: str) -> Sequence[str]:
+        """Return the paths, sorted, that a pattern such as `agents/*.md` or `agents/**/*.md` fits.
+
+        Names that begin with a dot are not found by a pattern. What is found may still be refused when it is read.
+        """
+
+    def note(self, problem: Problem) -> None:
+        """Tell what is worth a look without refusing anything: a problem that is a warning or a note."""
+
+
 @frozen(eq=False)
 class DirectiveFactory:
     """Provides a directive: an object whose key `name` (`$file`) is replaced, wherever it stands in a Blueprint file.
 
     `expand(value, siblings, opener)` gets the directive's value and the object's other keys (already expanded) and
-    returns what takes the object's place; `opener(path)` reads a file below the Blueprint's folder and nothing else.
-    `siblings` tells whether other keys may stand beside it.
+    returns what takes the object's place. A problem that it raises or notes may name a `file` of its own, relative to
+    the Blueprint's folder. `siblings` tells whether other keys may stand beside it. When `splices`, it returns a list,
+    whose items take the object's place one by one where that is an item of an array.
     """
 
     __repr__ = shown
 
     name: str
-    expand: Callable[[Any, Mapping[str, Any], Callable[[str], bytes]], Any]
+    expand: Callable[[Any, Mapping[str, Any], Opener], Any]
     siblings: bool = False
+    splices: bool = False
     summary: str = ""
 
 
@@ -186,3 +214,15 @@ class Catalog:
     checks: tuple[Callable[[Blueprint], Iterable[Problem]], ...] = ()
     provider: Mapping[tuple[str, str], str] = field(factory=dict)
     absent: Mapping[tuple[str, str], str] = field(factory=dict)
+
+    def store(self, role: str, url: str) -> StoreFactory:
+        """Return what opens the store of a role at a URL; raises SettingsError, which tells only the URL's scheme."""
+        scheme = url.partition("://")[0]
+        found = self.stores.get((role, scheme))
+        if found is None:
+            known = [name for each, name in self.stores if each == role]
+            brought_by = distribution_of("store", f"{role} {scheme}")
+            near = did_you_mean(scheme, known, otherwise="installed")
+            hint = f"pip install {brought_by} brings it" if brought_by else near
+            raise SettingsError(f"no {role} store for {scheme}://...", hint=hint)  # the rest may hold a password
+        return found

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 # Keyed as `Catalog.provider` is: what it is, and its name.
 PROVIDERS: Mapping[tuple[str, str], str] = {
     ("spawner", "lua"): "swarm-plugin-lua",
+    ("spawner", "operator"): "swarm-plugin-operator",
     ("spawner", "subprocess"): "swarm-plugin-subprocess",
     ("layer", "audit"): "swarm-plugin-audit",
-}
-
-# What Blueprints may name already and no distribution brings yet: nobody is told to install these.
-PLANNED: Mapping[tuple[str, str], str] = {
-    ("spawner", "operator"): "swarm-plugin-operator",
+    ("layer", "long_hold"): "swarm-plugin-long-hold",
+    ("layer", "main_ai"): "swarm-plugin-operator",
+    ("layer", "operator_delegate"): "swarm-plugin-operator",
+    ("layer", "senior_escalation"): "swarm-plugin-senior",
+    ("layer", "lua"): "swarm-plugin-lua",
+    ("reader", ".lua"): "swarm-plugin-lua",
+    ("directive", "$agent_md"): "swarm-plugin-agents-md",
+    ("directive", "$agents_md"): "swarm-plugin-agents-md",
+    ("store", "blueprint git"): "swarm-plugin-git",
 }
 
 

@@ -37,6 +37,7 @@ def launch_facts(
     plugins: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return what a run is launched with, as JSON, but for its ctx."""
+    kept = {} if document.kept is None else {"kept": dict(document.kept)}
     return {
         "bind": dict(bind or {}),
         "layer_set": layer_set,
@@ -45,6 +46,7 @@ def launch_facts(
         "budget": None if budget is None else dict(budget),
         "directory": str(document.base.absolute()) if document.base is not None else None,
         "plugins": dict(plugins),
+        **kept,
     }
 
 

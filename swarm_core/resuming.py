@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from swarm_core.codec.row_text import first_link
 from swarm_core.engine.engine import Engine
 from swarm_core.engine.holding import Holding
+from swarm_core.engine.links import link_at
 from swarm_core.engine.migration import Migration, judge
 from swarm_core.engine.offload import pack_entries, pack_text, unpack_text
 from swarm_core.engine.program import Pinned, Program
 from swarm_core.engine.recorded import read_events
 from swarm_core.engine.rerun import failed_steps, shared_events
+from swarm_core.engine.rows import linked_row
 from swarm_core.engine.state import RunRecord
 from swarm_core.errors import InvalidTransition, RunEnded, RunLost, SettingsError
 from swarm_core.model.event import Event
 from swarm_core.model.ids import RunId, new_id
-from swarm_core.model.run import JournalRow, RunChange, RunWrite, StoredRun
+from swarm_core.model.run import RunChange, RunWrite, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 from swarm_core.pinning import stored_request
 
@@ -105,7 +108,7 @@ class Resuming:
             owner=self._holding.owner_id,
             parent=stored.id,
         )
-        row = JournalRow(run_id=run_id, first_seq=1, last_seq=len(entries), body=body)
+        row = linked_row(run_id, first_link(run_id), 1, len(entries), body)
         text = await self._store.blueprint(stored.blueprint_hash)
         write = RunWrite(run_id=run_id, epoch=1, create=begun, blueprints={stored.blueprint_hash: text}, rows=(row,))
         await self._store.commit([write])
@@ -142,6 +145,7 @@ class Resuming:
         kind = "run_interrupted" if moved else "run_migrated"
         data = {"reason": "a migration came too late"} if moved else facts
         body, _ = pack_entries([(kind, now, None, None, data)], float("inf"))
+        row = linked_row(plan.run_id, await link_at(self._store, plan.run_id, seq - 1), seq, seq, body)
         change = RunChange(
             updated_at=now,
             status=RunStatus.INTERRUPTED,
@@ -152,7 +156,7 @@ class Resuming:
             run_id=plan.run_id,
             epoch=claimed.epoch,
             blueprints={} if moved else {plan.digest: plan.blueprint},
-            rows=(JournalRow(run_id=plan.run_id, first_seq=seq, last_seq=seq, body=body),),
+            rows=(row,),
             change=change,
         )
         await self._store.commit([write])

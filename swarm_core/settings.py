@@ -28,6 +28,8 @@ FILE_NAME = "swarm.toml"
 STANDARD_SET = "standard"
 
 _MOST = 10**9
+_FILES = "sqlite://"
+_WITH_PATHS = ("sqlite", "git")  # three slashes and a path that may be relative
 
 
 def parse_count(value: object, least: int = 1) -> int:
@@ -88,20 +90,28 @@ class PluginSettings:
 
 @frozen(kw_only=True)
 class StoreSettings:
-    """Where runs are kept; None leaves that to whoever opens the swarm."""
+    """Where runs are kept, and Blueprints; None leaves that to whoever opens the swarm."""
 
     __repr__ = shown
 
     url: str | None = None
+    blueprints: str | None = None
+
+
+@frozen
+class SetUse:
+    """In a list of layers, another layer set: its layers stand in its place."""
+
+    name: str
 
 
 @frozen(kw_only=True)
 class Settings:
     """All settings of one Swarm.
 
-    `file` says where they were read, `sections` has the plugins' own tables as data, `layer_sets` the teams' lists of
-    layers. `origins` maps each key that was set (`engine.max_lanes`) to where its value came from: a file, a variable,
-    or `flag`; what is not in it has its default.
+    `lints` has levels of lints by code. `file` says where they were read, `sections` has the plugins' own tables as
+    data, `layer_sets` the teams' lists of layers. `origins` maps each key that was set (`engine.max_lanes`) to where
+    its value came from: a file, a variable, or `flag`; what is not in it has its default.
     """
 
     __repr__ = shown
@@ -109,8 +119,9 @@ class Settings:
     engine: EngineSettings = field(factory=EngineSettings)
     plugins: PluginSettings = field(factory=PluginSettings)
     store: StoreSettings = field(factory=StoreSettings)
+    lints: Mapping[str, str] = field(factory=dict)
     sections: Mapping[str, Any] = field(factory=dict)
-    layer_sets: Mapping[str, tuple[LayerUse, ...]] = field(factory=dict)
+    layer_sets: Mapping[str, tuple[LayerUse | SetUse, ...]] = field(factory=dict)
     file: Path | None = None
     origins: Mapping[str, str] = field(factory=dict)
 
@@ -156,6 +167,7 @@ def load_settings(
         plugins=PluginSettings(**sources.table(merged, "plugins")),
         store=StoreSettings(**sources.table(merged, "store")),
         sections=sources.table(merged, "plugin"),
+        lints=sources.table(merged, "lints"),
         layer_sets={name: body["use"] for name, body in sources.table(merged, "layers").items()},
         file=path,
         origins={".".join(key): value.origin for key, value in merged.items()},
@@ -173,16 +185,47 @@ def store_url(settings: Settings, named: str | None = None) -> str:
     The project's own is `.swarm/swarm.db` in the folder of `swarm.toml`, without one in the working directory. What
     `swarm.toml` says is relative to its folder, everything else to the working directory.
     """
-    from pathlib import Path
-    from urllib.parse import quote
-
     if named is not None:
         return named
+    if settings.store.url is None:
+        return _own_url(settings)
+    return _placed(settings, "store.url", settings.store.url)
+
+
+def blueprints_url(settings: Settings, named: str | None = None, *, runs: str | None = None) -> str:
+    """Return the URL of the store of Blueprints: the one that was named, else the one that is set, else the runs' file.
+
+    `runs` is the run store that was named, if one was. Where runs are not in a file, it is the project's own.
+    """
+    if named is not None:
+        return named
+    if settings.store.blueprints is not None:
+        return _placed(settings, "store.blueprints", settings.store.blueprints)
+    url = store_url(settings, runs)
+    return url if url.startswith(_FILES) else _own_url(settings)
+
+
+def project_folder(settings: Settings) -> Path:
+    """Return the folder of `swarm.toml`, without one the working directory."""
+    from pathlib import Path
+
     folder = settings.file.parent if settings.file is not None else Path.cwd()
-    base, url = quote(str(folder.absolute())), settings.store.url
-    if url is None:
-        return f"sqlite:///{base}/.swarm/swarm.db"
-    relative = url.removeprefix("sqlite:///")
-    if settings.origins.get("store.url") == str(settings.file) and relative != url and not relative.startswith("/"):
-        return f"sqlite:///{base}/{relative}"
-    return url
+    return folder.absolute()
+
+
+def _own_url(settings: Settings) -> str:
+    return f"sqlite:///{_quoted_folder(settings)}/.swarm/swarm.db"
+
+
+def _placed(settings: Settings, key: str, url: str) -> str:
+    """Return a URL whose relative path, if `swarm.toml` says it, begins at that file's folder."""
+    scheme, slashes, path = url.partition(":///")
+    if settings.origins.get(key) != str(settings.file) or scheme not in _WITH_PATHS:
+        return url
+    return f"{scheme}:///{_quoted_folder(settings)}/{path}" if slashes and not path.startswith("/") else url
+
+
+def _quoted_folder(settings: Settings) -> str:
+    from urllib.parse import quote
+
+    return quote(str(project_folder(settings)))

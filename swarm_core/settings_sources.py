@@ -12,18 +12,18 @@ from typing import Any
 from attrs import fields, frozen
 
 from swarm_core.errors import SettingsError, did_you_mean
-from swarm_core.model.blueprint import LayerUse
+from swarm_core.model.blueprint import LINT_LEVELS, LayerUse
 from swarm_core.model.problem import Problem
-from swarm_core.settings import FILE_NAME, PluginSettings, engine_fields
+from swarm_core.settings import FILE_NAME, PluginSettings, SetUse, engine_fields
 
 Key = tuple[str, ...]
 
 _ENGINE = "SWARM_ENGINE_"
 _DISABLE = "SWARM_DISABLE_PLUGINS"
 _CONFIG = "SWARM_CONFIG"
-_STORE = "SWARM_STORE"
-_OURS = (_DISABLE, _CONFIG, _STORE)
-_TABLES = ("engine", "layers", "plugin", "plugins", "store")
+_STORES = {"SWARM_STORE": "url", "SWARM_BLUEPRINTS": "blueprints"}
+_OURS = (_DISABLE, _CONFIG, *_STORES)
+_TABLES = ("engine", "layers", "lints", "plugin", "plugins", "store")
 _LARGEST_FILE = 1024 * 1024
 _LONGEST_MESSAGE = 200
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z")
@@ -92,15 +92,15 @@ def read_file(path: Path) -> Source:
 
 
 def read_environ(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[Source]:
-    """Yield what `SWARM_ENGINE_<FIELD>`, `SWARM_STORE` and `SWARM_DISABLE_PLUGINS` say; others are not ours."""
+    """Yield what `SWARM_ENGINE_<FIELD>`, the stores' variables and `SWARM_DISABLE_PLUGINS` say; others are not ours."""
     names = sorted(name for name in environ if name.startswith("SWARM_"))
     for name in names:
         if name.startswith(_ENGINE):
             yield Source(name, {"engine": {name.removeprefix(_ENGINE).lower(): _literal(environ[name])}})
         elif name == _DISABLE and environ[name].strip() not in ("", "0"):
             yield Source(name, {"plugins": _disabled(environ[name])})
-        elif name == _STORE and environ[name]:
-            yield Source(name, {"store": {"url": environ[name]}})
+        elif name in _STORES and environ[name]:
+            yield Source(name, {"store": {_STORES[name]: environ[name]}})
         elif name not in _OURS and (close := get_close_matches(name, _OURS, 1, 0.9)):
             hint = f"did you mean {close[0]!r}?"
             problems.append(Problem(code="unknown_setting", message="unknown variable", path=name, hint=hint))
@@ -203,6 +203,8 @@ def _parser(key: Key) -> Callable[[Any], Any]:
     table, name = key[0], key[-1]
     if table == "plugin":
         return lambda value: value
+    if table == "lints":
+        return _level
     known = _PARSERS[table]
     if name not in known:
         raise _Unknown(did_you_mean(name, known))
@@ -224,6 +226,12 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _level(value: Any) -> str:
+    if not isinstance(value, str) or value not in LINT_LEVELS:
+        raise ValueError(f"a level was expected ({', '.join(LINT_LEVELS)}), not {_short(repr(value))}")
+    return value
+
+
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"true or false was expected, not {_kind(value)}")
@@ -236,19 +244,34 @@ def _url(value: Any) -> str:
     return value
 
 
-def _uses(value: Any) -> tuple[LayerUse, ...]:
+def _uses(value: Any) -> tuple[LayerUse | SetUse, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"a list of layers was expected, not {_kind(value)}")
-    return tuple(_use(item) for item in value)
+    return tuple(_use(at, item) for at, item in enumerate(value))
 
 
-def _use(item: Any) -> LayerUse:
+def _use(at: int, item: Any) -> LayerUse | SetUse:
     if isinstance(item, str) and item:
         return LayerUse(key=item)
+    if isinstance(item, dict) and "set" in item and "key" not in item:
+        return _set_use(at, item)
     key = item.get("key") if isinstance(item, dict) else None
     if not isinstance(key, str) or not key:
-        raise ValueError('a layer is a name, or a table with its name as key: {key = "long_hold", warn_after = "5m"}')
+        raise ValueError(
+            f"entry {at} is no layer: a layer is a name, or a table with its name as key: "
+            '{key = "long_hold", warn_after = "5m"}; {set = "standard"} stands for the layers of another set'
+        )
     return LayerUse(key=key, options={name: value for name, value in item.items() if name != "key"} or None)
+
+
+def _set_use(at: int, item: Mapping[str, Any]) -> SetUse:
+    name = item["set"]
+    if not isinstance(name, str) or not name:
+        raise ValueError(f'entry {at} names no layer set: write {{set = "standard"}}')
+    if len(item) > 1:
+        others = ", ".join(sorted(set(item) - {"set"}))
+        raise ValueError(f"entry {at} stands for the set {name!r} and takes nothing else, not {others}")
+    return SetUse(name)
 
 
 _KINDS = {
@@ -266,7 +289,7 @@ _PARSERS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         attribute.name: _truth if attribute.default is False else _names for attribute in fields(PluginSettings)
     },
     "layers": {"use": _uses},
-    "store": {"url": _url},
+    "store": {"url": _url, "blueprints": _url},
 }
 
 

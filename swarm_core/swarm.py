@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from swarm_core.attachments import Attached, Attachments, Registry
 from swarm_core.codec import structure
 from swarm_core.compile import (
     LinkedLayer,
@@ -18,20 +19,32 @@ from swarm_core.compile import (
     compile_blueprint,
     link,
     resolve_layers,
+    with_fix,
 )
-from swarm_core.contracts import Clock, OutputStore, Processes, RunStore
+from swarm_core.contracts import (
+    BlueprintStore,
+    Clock,
+    Operator,
+    OutputStore,
+    Processes,
+    RunStore,
+    SeniorBridge,
+    SpawnHook,
+)
 from swarm_core.documents import Document, in_order, read_document
-from swarm_core.engine.engine import Engine
+from swarm_core.engine.engine import Engine, latest
 from swarm_core.engine.migration import Migration
 from swarm_core.engine.program import Pinned, Program
 from swarm_core.engine.runs import RunResult
 from swarm_core.engine.sessions import SessionRequest
 from swarm_core.engine.state import RunRecord
-from swarm_core.errors import RunLost, SettingsError, did_you_mean
+from swarm_core.errors import DocumentError, RunLost
 from swarm_core.factories import Environment, Function
 from swarm_core.flow import compile_flow
 from swarm_core.functions import functions_in
 from swarm_core.host import Host
+from swarm_core.kept import StoreOnDemand, kept_document, ref_of
+from swarm_core.model.access import CapToken
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.budget import Budget, tighter
 from swarm_core.model.event import Event
@@ -39,9 +52,10 @@ from swarm_core.model.operator import OperatorKind
 from swarm_core.model.problem import Problem
 from swarm_core.model.run import Owner, Question, StoredRun
 from swarm_core.model.task import RunStatus, TaskState
-from swarm_core.pinning import canonical, launch_facts, pinned_document
+from swarm_core.model.version import IdRef
+from swarm_core.pinning import canonical, launch_facts, pinned_document, stored_request
 from swarm_core.resuming import Resuming, without_store
-from swarm_core.settings import STANDARD_SET, Settings
+from swarm_core.settings import STANDARD_SET, Settings, blueprints_url, project_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +66,11 @@ if TYPE_CHECKING:
 __all__ = ["Launched", "Prepared", "RunResult", "Swarm", "run"]
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Blueprint | Document"
-"""What a Blueprint may be given as: a file's path, the document, the Blueprint, or what `Swarm.read` returned."""
+"""What a Blueprint may be given as: a file's path, the document, the Blueprint, or what `Swarm.read` returned.
+
+Where it may be waited for, also as a reference to a Blueprint in a store: `bp:NAME[@SELECTOR]`, or a BlueprintRef as a
+document.
+"""
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -127,6 +145,13 @@ class Launched:
         """Return the run's tasks as they stand, in the order they were begun."""
         return self._engine.tasks_of(self.id)
 
+    def attach(self, *, ttl: float | None = None) -> CapToken:
+        """Return a token of the run's own session, for an operator elsewhere; one that was given out before ends.
+
+        It dies with the run; `ttl` is seconds. Raises: SessionNotFound, when the run has ended, or waits in its store.
+        """
+        return self._engine.reattach(latest(self._record).session.id, ttl=ttl)
+
     def request_cancel(self) -> None:
         """Cancel the run and everything below it, without waiting for its end."""
         self._engine.cancel_run(self.id)
@@ -159,9 +184,10 @@ class Swarm:
         services: MutableMapping[type, Any],
         store: RunStore | None = None,
         outputs: OutputStore,
+        blueprints: BlueprintStore | None = None,
     ) -> None:
         self.host, self.settings, self.engine = host, settings, engine
-        self.services, self.store, self.outputs = services, store, outputs
+        self.services, self.store, self.outputs, self.blueprints = services, store, outputs, blueprints
         self._processes, self._functions = processes, functions
         self._programs: dict[tuple[Any, ...], Prepared] = {}
         self._resuming = None if store is None else Resuming(engine, store, outputs, self._program_of)
@@ -176,6 +202,7 @@ class Swarm:
         functions: Mapping[str, Any] | Iterable[Any] = (),
         store: str | RunStore | None = None,
         outputs: str | None = None,
+        blueprints: str | BlueprintStore | None = None,
         owner: Owner | None = None,
         processes: Processes | None = None,
         clock: Clock | None = None,
@@ -188,6 +215,8 @@ class Swarm:
         core's own. `functions` are callables by name, `Function` values, or functions marked with `@function`. `store`
         is the URL of the run store (or an open one, which stays open); None means what the settings say, and where they
         say nothing no run outlives this swarm. `outputs` is the URL of another store for outputs than the run store.
+        `blueprints` is the URL of the store of Blueprints (or an open one), opened when it is first used; None means
+        what the settings say, else the run store's file, if it is one.
         `owner`, `processes`, `clock` and `rng` take the place of the real ones. Runs whose engine is gone are marked as
         interrupted. Raises: ExceptionGroup of PluginError when `strict`; SettingsError; StoreError.
         """
@@ -195,7 +224,9 @@ class Swarm:
         given = _functions(functions)
         host = Host.load(plugins, settings, builtin=_builtin(), strict=strict)
         async with AsyncExitStack() as stack:
-            runs, kept = await _open_stores(stack, host, store if store is not None else settings.store.url, outputs)
+            runs_at = store if store is not None else settings.store.url
+            runs, kept = await _open_stores(stack, host, runs_at, outputs)
+            where = await stack.enter_async_context(AsyncExitStack())
             engine = Engine(
                 outputs=kept,
                 runs=runs,
@@ -211,9 +242,10 @@ class Swarm:
                 engine=engine,
                 processes=processes or _ProcessesOnDemand(stack),
                 functions={**host.catalog.functions, **given},
-                services={},
+                services={Attachments: engine.sessions.attachments},
                 store=runs,
                 outputs=kept,
+                blueprints=_blueprints(host, settings, blueprints, runs_at, where),
             )
             await stack.enter_async_context(host.lifespans(swarm))
             await stack.enter_async_context(engine)
@@ -224,11 +256,24 @@ class Swarm:
     def read(self, source: Source, *, text: bytes | None = None) -> Document:
         """Read a Blueprint, and the functions of the `swarmfile.py` beside its file.
 
-        With `text`, `source` only names it (its suffix says the format). Raises: DocumentError, with all problems.
+        With `text`, `source` only names it (its suffix says the format). What a store keeps is read by `fetch`. Raises:
+        DocumentError, with all problems.
         """
         if isinstance(source, Document):
             return source
-        return read_document(source, self.host.catalog, text=text)
+        return read_document(_at_hand(source, text), self.host.catalog, text=text)
+
+    async def fetch(self, source: Source, *, text: bytes | None = None) -> Document:
+        """Read a Blueprint wherever it is: what `read` takes, or a reference to one that a store keeps.
+
+        The functions of one from a store are those of the `swarmfile.py` in the project's folder: that of `swarm.toml`,
+        without one the working directory. Raises: DocumentError; SettingsError, without a store; BlueprintNotFound,
+        BlueprintArchived, NoMatchingVersion, InvalidSemver, InvalidId, StoreError.
+        """
+        ref = ref_of(source) if text is None else None
+        if isinstance(ref, IdRef):
+            return await kept_document(self.blueprints, ref, project_folder(self.settings))
+        return self.read(source, text=text)
 
     def check(
         self,
@@ -245,10 +290,14 @@ class Swarm:
         if isinstance(source, Document):
             document = source
         else:
-            document = read_document(source, self.host.catalog, text=text, lenient=True)
+            document = read_document(_at_hand(source, text), self.host.catalog, text=text, lenient=True)
         environment = self._environment(document)
-        found = check(document.blueprint, self.host.catalog, environment, bind=bind, layer_set=layer_set)
-        return in_order([*document.problems, *document.located(found)])
+        known = [with_fix(problem) for problem in (*document.problems, *document.notes)]
+        partial = bool(document.problems)
+        found = check(
+            document.blueprint, self.host.catalog, environment, bind=bind, layer_set=layer_set, partial=partial
+        )
+        return in_order([*known, *document.located(found)])
 
     def prepare(
         self, source: Source, *, bind: Mapping[str, str] | None = None, layer_set: str = STANDARD_SET
@@ -281,7 +330,7 @@ class Swarm:
             ),
             agents=routes.resolved,
             chain=linked.chain,
-            problems=tuple(document.located(routes.problems)),
+            problems=(*document.notes, *document.located(routes.problems)),
         )
 
     async def launch(
@@ -300,12 +349,13 @@ class Swarm:
 
         With a run store the run is in it when this returns. `key` makes the launch idempotent: a run that was launched
         under it before is returned in place of a new one, resumed when nobody holds it. `budget` bounds the run beside
-        what its Blueprint says. Raises: DocumentError, InvalidBlueprint; NotJson, when `init_ctx` is no JSON value;
+        what its Blueprint says. Raises: as `fetch`; InvalidBlueprint; NotJson, when `init_ctx` is no JSON value;
         RunEnded, RunOwned, for a `key` whose run has ended or is held elsewhere; StoreError.
         """
         if key is not None and (known := await self._known(key)) is not None:
             return known
-        prepared = source if isinstance(source, Prepared) else self.prepare(source, bind=bind, layer_set=layer_set)
+        prepared = source if isinstance(source, Prepared) else await self._fetched(source, bind, layer_set)
+        self.attach_functions(request, prepared.document)
         ctx = _initial_ctx(prepared.blueprint.default_init_ctx, init_ctx)
         pinned = self._pinned(prepared, operator_id=operator_id, request=request, key=key, budget=budget)
         program = _bounded(prepared.program, prepared.blueprint, budget)
@@ -318,6 +368,11 @@ class Swarm:
                 raise
             return known
         return Launched(self.engine, record)
+
+    async def _fetched(
+        self, source: Source, bind: Mapping[str, str] | None = None, layer_set: str = STANDARD_SET
+    ) -> Prepared:
+        return self.prepare(await self.fetch(source), bind=bind, layer_set=layer_set)
 
     async def _known(self, key: str) -> Launched | None:
         """Return the run that was launched under an idempotency key, resumed when nobody holds it."""
@@ -342,6 +397,58 @@ class Swarm:
         )
         return Pinned(blueprint=text, digest=digest, launch=launch, key=key)
 
+    # operators, seniors, hooks -----------------------------------------------------------------------------------
+
+    def attach_operator(self, id: str, operator: Operator) -> Attached[Operator]:
+        """Let an operator sit down at the seat `id`, or stand behind the sessions that name this id.
+
+        Who sat there before leaves. An attempt that its operator left begins anew with the next one, and so does one
+        that waits for somebody. Call it on the swarm's event loop. Raises: ValueError, when it is no id.
+        """
+        attached = self._attachments.operators.attach(id, operator)
+        parked = self.engine.state.parked
+        named = [run_id for run_id, run in parked.items() if run.request.operator_backend_id == id]
+        for run_id in dict.fromkeys((*named, *self._attachments.seat(id).take_awaited())):
+            self._wake(run_id)
+        return attached
+
+    def _wake(self, run_id: str) -> None:
+        """Let a run go on that waits in its store, or is about to."""
+        holding, record = self.engine.holding, self.engine.state.runs.get(run_id)
+        if holding is not None and record is not None and record.stop is not None:
+            record.done.add_done_callback(lambda _: holding.wake(run_id))
+        elif holding is not None:
+            holding.wake(run_id)
+
+    def attach_senior(self, id: str, bridge: SeniorBridge) -> Attached[SeniorBridge]:
+        """Let a senior answer for the sessions that name this id, from the next attempt on; raises ValueError."""
+        return self._attachments.seniors.attach(id, bridge)
+
+    def attach_hook(self, id: str, hook: SpawnHook) -> Attached[SpawnHook]:
+        """Let a hook see the attempts of the sessions that name this id, from the next on; raises ValueError."""
+        return self._attachments.hooks.attach(id, hook)
+
+    def attach_functions(self, request: SessionRequest | None, source: Document) -> tuple[str, ...]:
+        """Attach the functions that a request names by their names, where nothing else is attached so.
+
+        Returns the ids that name nothing. `launch` and `resume` do this for what they are given.
+        """
+        if request is None:
+            return ()
+        from swarm_core.builtin.faces import FunctionHook, FunctionOperator, FunctionSenior
+
+        functions, there = self._environment(source).functions, self._attachments
+        unknown = [
+            _attach_function(request.operator_backend_id, there.operators, functions, FunctionOperator),
+            _attach_function(request.bridge_id, there.seniors, functions, FunctionSenior),
+            _attach_function(request.hook_id, there.hooks, functions, FunctionHook),
+        ]
+        return tuple(id for id in unknown if id is not None)
+
+    @property
+    def _attachments(self) -> Attachments:
+        return self.engine.sessions.attachments
+
     # runs in the store -----------------------------------------------------------------------------------------
 
     async def resume(self, run_id: str) -> Launched:
@@ -364,10 +471,10 @@ class Swarm:
     async def plan_migration(self, run_id: str, source: Source | Prepared) -> Migration:
         """Tell which recorded steps of a run stay valid with another Blueprint; nothing is changed.
 
-        Raises: RunNotFound, RunEnded; DocumentError, InvalidBlueprint; StoreError.
+        Raises: RunNotFound, RunEnded; InvalidBlueprint; as `fetch`.
         """
         past = self._past("a migration")
-        prepared = source if isinstance(source, Prepared) else self.prepare(source)
+        prepared = source if isinstance(source, Prepared) else await self._fetched(source)
         pinned = self._pinned(prepared, operator_id="api", request=None, budget=None)
         assert pinned is not None
         return await past.plan(run_id, prepared.program, pinned)
@@ -404,6 +511,7 @@ class Swarm:
         if shared not in self._programs:
             self._programs[shared] = self.prepare(pinned_document(stored, text), bind=bind, layer_set=layer_set)
         prepared = self._programs[shared]
+        self.attach_functions(stored_request(stored), prepared.document)
         return _bounded(prepared.program, prepared.blueprint, launch.get("budget"))
 
     def _kept(self, what: str) -> RunStore:
@@ -424,6 +532,7 @@ class Swarm:
             clock=self.engine.clock,
             functions={**self._functions, **{function.name: function for function in document.functions}},
             resolvers=self.host.catalog.resolvers,
+            spawners=self.host.catalog.spawners,
             services=self.services,
             directory=document.base,
         )
@@ -437,6 +546,15 @@ def run(source: Source, *, init_ctx: Any = None, bind: Mapping[str, str] | None 
             return await (await swarm.launch(source, init_ctx=init_ctx, bind=bind)).wait()
 
     return asyncio.run(whole())
+
+
+def _at_hand(source: Any, text: bytes | None) -> Any:
+    """Return what can be read without a store; raises DocumentError for what is kept in one."""
+    ref = ref_of(source) if text is None else None
+    if isinstance(ref, IdRef):
+        message = f"blueprint {ref.id!r} is kept in a store, which has to be waited for"
+        raise DocumentError([Problem(code="kept", message=message, hint="read it with `await swarm.fetch(...)`")])
+    return source if ref is None else ref.value
 
 
 def _bounded(program: Program, blueprint: Blueprint, budget: Mapping[str, Any] | None) -> Program:
@@ -465,6 +583,18 @@ def _agent_kinds(blueprint: Blueprint) -> dict[str, OperatorKind]:
 def _seat_of(spec: Any) -> str | None:
     seat = spec.get("operator_ref") if isinstance(spec, Mapping) else None
     return seat if isinstance(seat, str) else None
+
+
+def _attach_function(
+    id: str | None, registry: Registry[Any], functions: Mapping[str, Function], face: Callable[[Function], Any]
+) -> str | None:
+    """Attach the function that an id names; return the id when nothing is attached under it in the end."""
+    there = registry.find(id)
+    function = None if id is None else functions.get(id)
+    if function is not None and (there is None or getattr(there, "function", function) is not function):
+        registry.attach(function.name, face(function))
+        return None
+    return id if there is None else None
 
 
 def _functions(given: Mapping[str, Any] | Iterable[Any]) -> dict[str, Function]:
@@ -496,14 +626,20 @@ async def _open_stores(
     return store, await _open_store(stack, host, "output", outputs or "memory://")
 
 
+def _blueprints(
+    host: Host, settings: Settings, named: str | BlueprintStore | None, runs: object, stack: AsyncExitStack
+) -> BlueprintStore | None:
+    """Return the store of Blueprints; None when none is named and runs are not in a file that could have them."""
+    if isinstance(named, BlueprintStore):
+        return named
+    file = runs if isinstance(runs, str) and runs.startswith("sqlite://") else None
+    if named is None and settings.store.blueprints is None and file is None:
+        return None
+    return StoreOnDemand(host.catalog, blueprints_url(settings, named, runs=file), stack)
+
+
 async def _open_store(stack: AsyncExitStack, host: Host, role: str, url: str) -> Any:
-    scheme = url.partition("://")[0]
-    factory = host.catalog.stores.get((role, scheme))
-    if factory is None:
-        known = [name for each, name in host.catalog.stores if each == role]
-        hint = did_you_mean(scheme, known, otherwise="installed")
-        raise SettingsError(f"no {role} store for {scheme}://...", hint=hint)  # the rest may hold a password
-    return await stack.enter_async_context(factory.open(url))
+    return await stack.enter_async_context(host.catalog.store(role, url).open(url))
 
 
 class _ProcessesOnDemand:

@@ -7,9 +7,11 @@ from typing import Any
 
 from swarm_core.builtin.ask import ASK_KIND
 from swarm_core.builtin.function import FUNCTION_KIND
-from swarm_core.builtin.memory import MEMORY_OUTPUTS, MEMORY_RUNS
-from swarm_core.builtin.resolver import RESOLVER_LAYER
-from swarm_core.builtin.sqlite import SQLITE_OUTPUTS, SQLITE_RUNS
+from swarm_core.builtin.memory import MEMORY_STORES
+from swarm_core.builtin.resolver import RESOLVER_LAYER, unused_mappings
+from swarm_core.builtin.sqlite import SQLITE_STORES
+from swarm_core.builtin.telling import ALIAS_LAYER, INPUT_INJECT_LAYER, SINK_LAYER
+from swarm_core.builtin.verdict import VERDICT_LAYER
 from swarm_core.factories import (
     DirectiveFactory,
     Function,
@@ -20,8 +22,9 @@ from swarm_core.factories import (
     StoreFactory,
 )
 from swarm_core.hookspecs import hookimpl
-from swarm_core.model.blueprint import LayerUse
+from swarm_core.model.blueprint import Blueprint, LayerUse
 from swarm_core.model.call import Call
+from swarm_core.model.problem import Problem
 
 SWARM_API = 1
 
@@ -39,8 +42,8 @@ def swarm_register_spawners() -> Iterable[SpawnerFactory]:
 
 @hookimpl
 def swarm_register_layers() -> Iterable[LayerFactory]:
-    """Provide the layer that asks a resolver."""
-    return [RESOLVER_LAYER]
+    """Provide the layer that asks a resolver, those that tell workers a fact, and the one for verdict contracts."""
+    return [RESOLVER_LAYER, ALIAS_LAYER, SINK_LAYER, INPUT_INJECT_LAYER, VERDICT_LAYER]
 
 
 @hookimpl
@@ -51,8 +54,8 @@ def swarm_register_layer_sets() -> Iterable[LayerSet]:
 
 @hookimpl
 def swarm_register_stores() -> Iterable[StoreFactory]:
-    """Provide the stores of runs and outputs: in memory, and in one SQLite file."""
-    return [MEMORY_OUTPUTS, MEMORY_RUNS, SQLITE_OUTPUTS, SQLITE_RUNS]
+    """Provide the stores of runs, outputs, Blueprints and the enhance loop: in memory, and in one SQLite file."""
+    return [*MEMORY_STORES, *SQLITE_STORES]
 
 
 @hookimpl
@@ -67,3 +70,9 @@ def swarm_register_readers() -> Iterable[ReaderFactory | DirectiveFactory]:
     from swarm_core.builtin.readers import FACTORIES
 
     return FACTORIES
+
+
+@hookimpl
+def swarm_check_blueprint(blueprint: Blueprint) -> Iterable[Problem]:
+    """Tell what the Blueprint's own resolver maps in vain."""
+    return unused_mappings(blueprint)

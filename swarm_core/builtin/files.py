@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from attrs import frozen
 
@@ -21,14 +22,27 @@ _BELOW = "files are read from the Blueprint's folder and the folders below it"
 
 @frozen(kw_only=True)
 class FileLimits:
-    """Bounds of the files of one Blueprint; sizes are bytes."""
+    """Bounds of the files of one Blueprint; sizes are bytes.
+
+    `entries` and `depth` bound what patterns look through: names in all folders together, folders inside one another.
+    """
 
     each: int = 1024 * 1024
     together: int = 16 * 1024 * 1024
     count: int = 1_000
+    entries: int = 10_000
+    depth: int = 16
 
 
 FILE_LIMITS = FileLimits()
+
+
+class Entry(NamedTuple):
+    """A name in a folder: whether it is a folder, and whether it is a link to one."""
+
+    name: str
+    is_folder: bool
+    is_link: bool
 
 
 class Folder:
@@ -41,7 +55,7 @@ class Folder:
     def __init__(self, base: Path, limits: FileLimits = FILE_LIMITS) -> None:
         self.base, self.limits = base, limits
         self.known: dict[str, bytes] = {}
-        self.count = self.size = 0
+        self.count = self.size = self.seen = 0
         self._fd = -1
 
     def __enter__(self) -> Folder:
@@ -62,7 +76,7 @@ class Folder:
         Raises: DocumentError `ref_outside`, `ref_symlink`, `ref_not_regular`, `not_found`, `not_readable`, `bad_path`,
         `too_large` or `too_many_refs`; its problem has no place yet.
         """
-        parts = _parts(path)
+        parts = parts_of(path)
         self.count += 1
         if self.count > self.limits.count:
             refuse("too_many_refs", f"a Blueprint refers to at most {self.limits.count:,} files")
@@ -70,6 +84,26 @@ class Folder:
         if key not in self.known:
             self.known[key] = self._read(parts, path)
         return self.known[key]
+
+    def entries(self, folder: Sequence[str], path: str) -> list[Entry]:
+        """Return what a folder below this one holds, sorted by name; `path` is what a problem calls it.
+
+        Raises: DocumentError as `read` does.
+        """
+        fd = self._walk(folder, path, "folder")
+        try:
+            with os.scandir(fd) as found:
+                return sorted(map(self._entry, found))
+        except OSError as error:
+            refuse("not_readable", f"{shown(path)} cannot be read: {error.strerror}")
+        finally:
+            os.close(fd)
+
+    def _entry(self, found: os.DirEntry[str]) -> Entry:
+        self.seen += 1
+        if self.seen > self.limits.entries:
+            refuse("too_many_refs", f"a Blueprint's patterns look through at most {self.limits.entries:,} names")
+        return Entry(found.name, found.is_dir(follow_symlinks=False), found.is_symlink() and found.is_dir())
 
     def _read(self, parts: list[str], path: str) -> bytes:
         fd = self._open(parts, path)
@@ -86,18 +120,26 @@ class Folder:
         return content
 
     def _open(self, parts: list[str], path: str) -> int:
-        folder = os.dup(self._fd)
+        folder = self._walk(parts[:-1], path)
         try:
-            for part in parts[:-1]:
-                below = os.open(part, _FOLDER, dir_fd=folder)
-                os.close(folder)
-                folder = below
-            part = parts[-1]
-            return os.open(part, _FILE, dir_fd=folder)
+            return os.open(parts[-1], _FILE, dir_fd=folder)
         except OSError as error:
-            _refuse_to_open(error, folder, part, path)
+            _refuse_to_open(error, folder, parts[-1], path)
         finally:
             os.close(folder)
+
+    def _walk(self, steps: Sequence[str], path: str, what: str = "file") -> int:
+        """Return a descriptor of the folder that some steps lead to."""
+        folder = os.dup(self._fd)
+        for step in steps:
+            try:
+                below = os.open(step, _FOLDER, dir_fd=folder)
+            except OSError as error:
+                _refuse_to_open(error, folder, step, path, what)
+            finally:
+                os.close(folder)
+            folder = below
+        return folder
 
     def _checked_size(self, facts: os.stat_result, path: str) -> int:
         if not stat.S_ISREG(facts.st_mode):
@@ -132,8 +174,11 @@ def refuse(code: str, message: str, hint: str | None = None) -> NoReturn:
     raise DocumentError([Problem(code=code, message=message, hint=hint)])
 
 
-def _parts(path: Any) -> list[str]:
-    """Return the steps of a path that is written as it may be."""
+def parts_of(path: Any) -> list[str]:
+    """Return the steps of a path that is written as it may be.
+
+    Raises: DocumentError `ref_outside` or `bad_path`.
+    """
     if not isinstance(path, str):
         refuse("bad_path", "a path is a string")
     if "\0" in path:
@@ -151,11 +196,11 @@ def _parts(path: Any) -> list[str]:
     return [*(step for step in steps if step not in ("", ".")), *("." if folder else "")]
 
 
-def _refuse_to_open(error: OSError, folder: int, part: str, path: str) -> NoReturn:
+def _refuse_to_open(error: OSError, folder: int, part: str, path: str, what: str = "file") -> NoReturn:
     if error.errno in (errno.ELOOP, errno.ENOTDIR) and _is_link(folder, part):
         refuse("ref_symlink", f"{shown(path)} goes through a symbolic link", f"copy the file; {_BELOW}")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        refuse("not_found", f"there is no file {shown(path)}", "paths are relative to the Blueprint's folder")
+        refuse("not_found", f"there is no {what} {shown(path)}", "paths are relative to the Blueprint's folder")
     if error.errno in (errno.ENXIO, errno.ENODEV):
         refuse("ref_not_regular", f"{shown(path)} is a socket or a device, not a file")
     if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ):

@@ -1,4 +1,4 @@
-"""Outputs kept in this process, for as long as it lives."""
+"""Outputs kept in this process, for as long as it lives, and how this and the other stores in memory are opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from swarm_core.contracts import OutputStore, RunStore
+from swarm_core.contracts import (
+    BlueprintStore,
+    EnhanceLogStore,
+    EnhanceSettingStore,
+    IssueStore,
+    OutputStore,
+    RunStore,
+)
 from swarm_core.errors import OutputNotFound
 from swarm_core.factories import StoreFactory
 from swarm_core.model.ids import RandomBits, new_id
@@ -128,5 +135,51 @@ async def open_memory_runs(url: str) -> AsyncIterator[RunStore]:
     yield MemoryRunStore()
 
 
+@asynccontextmanager
+async def open_memory_blueprints(url: str) -> AsyncIterator[BlueprintStore]:
+    """Open an empty store of Blueprints; of the URL only its scheme counts."""
+    from swarm_core.builtin.memory_blueprints import MemoryBlueprintStore
+
+    yield MemoryBlueprintStore()
+
+
+@asynccontextmanager
+async def open_memory_issues(url: str) -> AsyncIterator[IssueStore]:
+    """Open an empty store of issues; of the URL only its scheme counts."""
+    from swarm_core.builtin.memory_enhance import MemoryIssueStore
+
+    yield MemoryIssueStore()
+
+
+@asynccontextmanager
+async def open_memory_enhance_settings(url: str) -> AsyncIterator[EnhanceSettingStore]:
+    """Open an empty store of enhance settings; of the URL only its scheme counts."""
+    from swarm_core.builtin.memory_enhance import MemoryEnhanceSettingStore
+
+    yield MemoryEnhanceSettingStore()
+
+
+@asynccontextmanager
+async def open_memory_enhance_log(url: str) -> AsyncIterator[EnhanceLogStore]:
+    """Open an empty enhance log; of the URL only its scheme counts."""
+    from swarm_core.builtin.memory_enhance import MemoryEnhanceLogStore
+
+    yield MemoryEnhanceLogStore()
+
+
 MEMORY_OUTPUTS = StoreFactory("output", "memory", open_memory_outputs, summary="outputs in this process's memory")
 MEMORY_RUNS = StoreFactory("run", "memory", open_memory_runs, summary="runs in this process's memory")
+MEMORY_BLUEPRINTS = StoreFactory(
+    "blueprint", "memory", open_memory_blueprints, summary="Blueprints in this process's memory"
+)
+MEMORY_ISSUES = StoreFactory("issue", "memory", open_memory_issues, summary="issues in this process's memory")
+MEMORY_ENHANCE_SETTINGS = StoreFactory(
+    "enhance_setting", "memory", open_memory_enhance_settings, summary="enhance settings in this process's memory"
+)
+MEMORY_ENHANCE_LOG = StoreFactory(
+    "enhance_log", "memory", open_memory_enhance_log, summary="the enhance log in this process's memory"
+)
+MEMORY_STORES = (
+    *(MEMORY_OUTPUTS, MEMORY_RUNS, MEMORY_BLUEPRINTS),
+    *(MEMORY_ISSUES, MEMORY_ENHANCE_SETTINGS, MEMORY_ENHANCE_LOG),
+)

@@ -84,6 +84,27 @@ class ThreadContext(AttemptContext):
         """Refuse: only an async function can wait for an answer."""
         _refuse_waiting("ask")
 
+    @property
+    def waited(self) -> float:
+        """Return the seconds that the attempt has waited for answers so far."""
+        return self._context.waited
+
+    def remember(self, key: str, value: Any) -> NoReturn:
+        """Refuse: only an async function can wait until a value is kept."""
+        _refuse_waiting("remember")
+
+    def recall(self, key: str) -> Any:
+        """Return what this task remembers under a key."""
+        return self._on_loop(lambda: self._context.recall(key))
+
+    def beat(self) -> None:
+        """Give the session that the task belongs to a sign of life."""
+        self._on_loop(self._context.beat)
+
+    def time_out(self, seconds: float, *, by: str) -> None:
+        """Let the attempt's time be over now."""
+        self._on_loop(lambda: self._context.time_out(seconds, by=by))
+
     def spend(self, **amounts: float) -> None:
         """Report what was used of the budget's counters."""
         self._on_loop(lambda: self._context.spend(**amounts))

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import Any
 
 import click
 
 from swarm_core.cli import inputs, outcome, stores, wording
+from swarm_core.cli.answering import Over, asked_here, give, require_open
 from swarm_core.cli.given import readings, source_of
+from swarm_core.cli.names import check_name, own_name
 from swarm_core.cli.questions import text_of
-from swarm_core.engine.answers import check_who, checked_answer, is_over
-from swarm_core.errors import AlreadyAnswered, AnswerInvalid, ResumeKeyNotFound
+from swarm_core.engine.answers import check_who, checked_answer
+from swarm_core.errors import AnswerInvalid, ResumeKeyNotFound
 from swarm_core.history import History
-from swarm_core.model.run import Question, QuestionState, StoredRun
-from swarm_core.model.task import FINAL_RUN_STATUSES
+from swarm_core.model.run import Question, QuestionState
 from swarm_core.settings import Settings
 
 _KEY = "R-"
-_LONGEST_NAME = 200
-
-
-def _check_name(ctx: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
-    if name is not None and not (name.strip() == name and name.isprintable() and 0 < len(name) <= _LONGEST_NAME):
-        raise click.BadParameter(f"a name has 1 to {_LONGEST_NAME} printable characters and no blanks around it")
-    return name
 
 
 @click.command("answer")
@@ -35,7 +28,7 @@ def _check_name(ctx: click.Context, parameter: click.Parameter, name: str | None
 @click.option("--text", "form", flag_value="text", help="Take VALUE as text, also when it is JSON.")
 @click.option("--json-value", "form", flag_value="json", help="Take VALUE as JSON, refuse anything else.")
 @click.option(
-    "--by", metavar="NAME", callback=_check_name, help="Who answers; default: the name you are logged in under."
+    "--by", metavar="NAME", callback=check_name, help="Who answers; default: the name you are logged in under."
 )
 @stores.store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one object: the question with its answer, and next.")
@@ -50,18 +43,14 @@ def command(
     for several answers, 3 the answer does not fit or the question is no longer open, 4 no such question or run, 5 the
     question is for others, 6 the store cannot be used.
     """
-    settings, answerer = inputs.settings_of(ctx), by if by is not None else _own_name()
+    settings, answerer = inputs.settings_of(ctx), by if by is not None else own_name()
     if value is None and not (sys.stdin is not None and sys.stdin.isatty()):
         raise click.UsageError("VALUE is missing; without one the question is asked at a terminal, and this is none")
     try:
         return _answer(settings, target, value, form, answerer, **options)
-    except _Over as over:
+    except Over as over:
         outcome.say(f"error: {over}")
         return outcome.INVALID
-
-
-class _Over(Exception):
-    """A question can no longer be answered; the text says why."""
 
 
 def _answer(
@@ -70,8 +59,8 @@ def _answer(
     """Find the question, get the answer, give it: the person at the terminal thinks while no store is open."""
     question = asyncio.run(_find(settings, target, store))
     check_who(question, by)
-    answer = _asked(question, by) if value is None else _fitting(question, value, form, by)
-    answered, run = asyncio.run(_give(settings, question.key, answer, by, store))
+    answer = asked_here(question, by) if value is None else _fitting(question, value, form, by)
+    answered, run = asyncio.run(give(settings, question.key, answer, by, store))
     step = "" if run.owner is not None else f"swarm resume {run.id}{stores.suffix(store)}"
     if as_json:
         outcome.print_json({**answered.as_json(), "next": step})
@@ -82,29 +71,20 @@ def _answer(
     return outcome.OK
 
 
-def _own_name() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
 # finding -----------------------------------------------------------------------------------------------------
 
 
 async def _find(settings: Settings, target: str, store: str | None) -> Question:
     """Return the question that is meant, which is open.
 
-    Raises: ResumeKeyNotFound, RunNotFound; _Over; click.UsageError, when a run waits for several answers.
+    Raises: ResumeKeyNotFound, RunNotFound; Over; click.UsageError, when a run waits for several answers.
     """
     async with stores.opened(settings, store) as history:
         if target.startswith(_KEY):
             question = await _by_key(history, target)
         else:
             question = await _of_run(history, target)
-        await _require_open(history, question)
+        await require_open(history, question)
     return question
 
 
@@ -120,29 +100,11 @@ async def _of_run(history: History, text: str) -> Question:
     questions = await history.store.questions(run.id)
     waiting = [question for question in questions if question.state is QuestionState.OPEN]
     if not questions:
-        raise _Over(f"run {run.id} waits for no answer ({run.status})")
+        raise Over(f"run {run.id} waits for no answer ({run.status})")
     if len(waiting) > 1:
         listed = "".join(f"\n  {one.key}  {one.agent}  {wording.shortened(text_of(one))}" for one in waiting)
         raise click.UsageError(f"{run.id} waits for {len(waiting)} answers; name one by its key:{listed}")
     return waiting[0] if waiting else questions[-1]
-
-
-async def _require_open(history: History, question: Question) -> None:
-    """Raise _Over unless somebody still waits for the answer."""
-    key, at = question.key, wording.moment(question.answered_at or 0)
-    if question.state is QuestionState.ANSWERED:
-        by, answer = outcome.one_line(question.answered_by or ""), wording.shortened(question.answer)
-        raise _Over(f"{key} was answered by {by} at {at}: {answer}; the first answer counts")
-    if question.state is QuestionState.CLOSED:
-        raise _Over(f"nobody waits for an answer to {key} any more: its task has ended without one")
-    if question.state is QuestionState.EXPIRED or is_over(question, history.clock.time()):
-        then = (
-            f"it has its default: {wording.shortened(question.default)}" if question.has_default else "its step fails"
-        )
-        raise _Over(f"{key} could be answered until {wording.moment(question.expires_at or 0)}; {then}")
-    run = await history.stands(question.run_id)
-    if run.status in FINAL_RUN_STATUSES:
-        raise _Over(f"nobody waits for an answer to {key} any more: run {run.id} has ended ({run.status})")
 
 
 # answering ---------------------------------------------------------------------------------------------------
@@ -159,29 +121,3 @@ def _fitting(question: Question, value: str, form: str | None, by: str) -> Any:
             refused = refused or error
     assert refused is not None
     raise refused
-
-
-def _asked(question: Question, by: str) -> Any:
-    """Return what the person at the terminal answers, asked again until it fits."""
-    import time
-
-    from swarm_core.cli import prompting
-
-    prompting.show(question, time.time())
-    while True:
-        try:
-            return checked_answer(question, prompting.read(question.schema), by)
-        except AnswerInvalid as error:
-            outcome.say(f"this does not fit: {error.reason}")
-
-
-async def _give(settings: Settings, key: str, answer: Any, by: str, store: str | None) -> tuple[Question, StoredRun]:
-    """Write the answer; return the question and its run. Raises: _Over, when it came too late."""
-    async with stores.opened(settings, store) as history:
-        await _require_open(history, await history.store.question(key))
-        try:
-            answered = await history.store.answer(key, answer, by=by, at=history.clock.time())
-        except AlreadyAnswered:
-            await _require_open(history, await history.store.question(key))
-            raise
-        return answered, await history.stands(answered.run_id)

@@ -8,59 +8,119 @@ from pathlib import Path
 from typing import Any
 
 import click
+from attrs import frozen
 
 from swarm_core.cli import inputs, outcome
-from swarm_core.cli.progress import styled
+from swarm_core.cli.context import context_of
+from swarm_core.cli.lints import complete_levels, parse_levels
+from swarm_core.cli.mending import Mended, mend
+from swarm_core.cli.problem_formats import FORMATS, tell
+from swarm_core.compile import with_fix
 from swarm_core.errors import DocumentError
 from swarm_core.model.problem import Problem, Severity
-from swarm_core.settings import Settings
+from swarm_core.settings import Settings, load_settings
 from swarm_core.swarm import Swarm
-
-_COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 
 
 @click.command("check")
 @inputs.blueprint_argument
 @inputs.compile_options
-@click.option("--json", "as_json", is_flag=True, help="Print one object: ok, problems.")
+@click.option(
+    "--lint",
+    "lints",
+    multiple=True,
+    metavar="CODE=LEVEL",
+    shell_complete=complete_levels,
+    help="Tell a lint as LEVEL: allow, warn or deny; see swarm lints. May be repeated.",
+)
+@click.option("--deny-warnings", is_flag=True, help="End with exit code 3 when there are warnings, too.")
+@click.option("--fix", "fixing", is_flag=True, help="Mend FILE where a problem has a fix, and tell what is left.")
+@click.option("--diff", "showing", is_flag=True, help="Show what --fix would change, and change nothing.")
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="How to tell it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one object: ok, problems; the same as --format json.")
 @click.pass_context
-def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
-    """Tell everything that is wrong with the Blueprint in FILE, all at once.
+def command(
+    ctx: click.Context, /, file: Path | str, lints: tuple[str, ...], *, form: str, as_json: bool, **options: Any
+) -> int:
+    """Tell everything that is wrong with the Blueprint in FILE, or a kept one (bp:NAME[@SELECTOR]), all at once.
 
     Each problem has its place, a code and what to do. Exit codes: 0 it can be run, 3 it cannot, 4 no such file.
     """
+    if (options["fixing"] or options["showing"]) and (inputs.is_kept(file) or str(file) == "-"):
+        raise click.UsageError(f"--fix and --diff mend files, and {str(file)!r} is none")
     text = inputs.read_stdin() if str(file) == "-" else None
-    return asyncio.run(_check(inputs.settings_of(ctx), file, text, **options))
+    settings = load_settings(file=context_of(ctx).config, overrides=parse_levels(lints))
+    return asyncio.run(_check(settings, file, text, form="json" if as_json else form, **options))
+
+
+@frozen(kw_only=True, eq=False)
+class _Look:
+    """How a Blueprint is looked at: in which swarm, with which bindings and layers."""
+
+    swarm: Swarm
+    bind: dict[str, str]
+    layer_set: str
+    text: bytes | None = None
+
+    async def at(self, source: Path | str) -> tuple[list[Problem], int]:
+        """Return the problems of a source, and the exit code if one of them is an error."""
+        try:
+            fetched = await self.swarm.fetch(source) if inputs.is_kept(source) else source
+            found = self.swarm.check(fetched, text=self.text, bind=self.bind, layer_set=self.layer_set)
+        except DocumentError as error:
+            return [with_fix(problem) for problem in error.problems], outcome.exit_code_of(error)
+        return found, outcome.INVALID
+
+    def at_file(self, file: Path) -> Sequence[Problem]:
+        """Return the problems of a file; while the document itself has errors, only those."""
+        try:
+            return self.swarm.check(self.swarm.read(file), bind=self.bind, layer_set=self.layer_set)
+        except DocumentError as error:
+            return [with_fix(problem) for problem in error.problems]
 
 
 async def _check(
-    settings: Settings, file: Path, text: bytes | None, *, bindings: tuple[str, ...], layer_set: str, as_json: bool
+    settings: Settings,
+    file: Path | str,
+    text: bytes | None,
+    *,
+    bindings: tuple[str, ...],
+    layer_set: str,
+    deny_warnings: bool,
+    fixing: bool,
+    showing: bool,
+    form: str,
 ) -> int:
-    code = outcome.INVALID
+    mended: Mended | None = None
     with outcome.kept_stdout():
-        async with Swarm.open(settings, strict=False) as swarm:
+        blueprints = inputs.blueprints_of(settings, file)
+        async with Swarm.open(settings, blueprints=blueprints, strict=False) as swarm:
             for error in swarm.host.errors:
                 outcome.warn(str(error))
-            try:
-                problems = swarm.check(file, text=text, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
-            except DocumentError as error:
-                problems, code = list(error.problems), outcome.exit_code_of(error)
-    good = all(problem.severity is not Severity.ERROR for problem in problems)
-    if as_json:
-        outcome.print_json({"ok": good, "problems": [problem.as_json() for problem in problems]})
-    else:
-        _print(file, problems, good=good)
+            look = _Look(swarm=swarm, bind=inputs.parse_bindings(bindings), layer_set=layer_set, text=text)
+            problems, code = await look.at(file)
+            if (fixing or showing) and isinstance(file, Path) and code != outcome.NOT_FOUND:
+                mended = mend(file, look.at_file, write=not showing)
+                problems, code = await look.at(file)
+    bad = {Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR}
+    good = not any(problem.severity in bad for problem in problems)
+    if mended is not None and showing:
+        click.echo(outcome.printable(mended.diff(str(file))), nl=False)
+    if mended is not None:
+        _report(mended, showing=showing)
+    if not showing:
+        tell(problems, str(file), form, good=good, fixed=None if mended is None else mended.done)
     return outcome.OK if good else code
 
 
-def _print(file: Path, problems: Sequence[Problem], *, good: bool) -> None:
-    for problem in problems:
-        place = outcome.one_line(problem.place)
-        label = styled(str(problem.severity), _COLORS[problem.severity])
-        click.echo(f"{place}: {label}: {outcome.one_line(problem.message)} [{problem.code}]")
-        if problem.hint:
-            click.echo(f"    {outcome.one_line(problem.hint)}")
-    counts = {severity: sum(problem.severity is severity for problem in problems) for severity in Severity}
-    told = ", ".join(f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items() if count)
-    verdict = "can be run" if good else "cannot be run"
-    click.echo(f"{outcome.one_line(str(file))}: {verdict}{f' ({told})' if told else ''}")
+def _report(mended: Mended, *, showing: bool) -> None:
+    """Say on stderr what was mended, and what has a fix that could not be applied."""
+    verb = "can be fixed" if showing else "fixed"
+    for problem in mended.done:
+        outcome.say(f"{verb}: {problem.path}: {problem.message} [{problem.code}]")
+    for problem, why in mended.left:
+        outcome.say(f"not fixed: {problem.path}: {problem.message} [{problem.code}]; {why}")
+    if not mended.done and not mended.left:
+        outcome.say("nothing to fix")

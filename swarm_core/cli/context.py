@@ -12,8 +12,9 @@ from attrs import frozen
 from swarm_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from swarm_core.contracts import RunStore
+    from swarm_core.contracts import BlueprintStore, RunStore
     from swarm_core.history import History
+    from swarm_core.model.run import Question, StoredRun
     from swarm_core.swarm import Swarm
 
 
@@ -52,6 +53,43 @@ class Context:
         """Open the run store itself, without an engine."""
         async with self.open_history(store) as history:
             yield history.store
+
+    @asynccontextmanager
+    async def open_blueprints(self, store: str | None = None) -> AsyncIterator[BlueprintStore]:
+        """Open the store of Blueprints."""
+        from swarm_core.cli.outcome import kept_stdout
+        from swarm_core.history import open_blueprints
+
+        with kept_stdout():
+            async with open_blueprints(self.settings(), store) as blueprints:
+                yield blueprints
+
+    async def answer(self, key: str, answer: Any, *, by: str, store: str | None = None) -> tuple[Question, StoredRun]:
+        """Give an open question its answer; return it and its run."""
+        from swarm_core.cli.answering import Over, give
+        from swarm_core.engine.answers import checked_answer
+        from swarm_core.errors import AlreadyAnswered
+
+        settings = self.settings()
+        async with self.open_history(store) as history:
+            value = checked_answer(await history.store.question(key), answer, by)
+        try:
+            return await give(settings, key, value, by, store)
+        except Over:
+            raise AlreadyAnswered(key) from None
+
+    def user(self) -> str:
+        """Return the name under which the person at the command line is logged in."""
+        from swarm_core.cli.names import own_name
+
+        return own_name()
+
+    def readings(self, text: str, form: str | None = None) -> Sequence[Any]:
+        """Return what a value on the command line may mean, the likeliest first."""
+        from swarm_core.cli.given import readings, source_of
+
+        name, data = source_of(text)
+        return readings(data, name, form)
 
     def say(self, text: str = "") -> None:
         """Write a line for people to stderr."""

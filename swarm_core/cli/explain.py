@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from swarm_core.cli import inputs, outcome
+from swarm_core.cli.layers import chain_facts, print_chain
 from swarm_core.cli.tables import print_table
 from swarm_core.codec import unstructure
 from swarm_core.model.budget import LIMITS, AgentBudget, Budget
@@ -24,22 +25,29 @@ from swarm_core.swarm import Prepared, Swarm
     "--json", "as_json", is_flag=True, help="Print one object: blueprint, agents, layers, bound, budget, problems."
 )
 @click.pass_context
-def command(ctx: click.Context, /, file: Path, **options: Any) -> int:
-    """Show what the Blueprint in FILE resolves to.
+def command(ctx: click.Context, /, file: Path | str, **options: Any) -> int:
+    """Show what the Blueprint in FILE, or a kept one (bp:NAME[@SELECTOR]), resolves to.
 
     For each agent the kind it runs on, who provides it and what the engine grants it; the layers around every
-    attempt, the outermost first, and who asked for them; the most dispatches a run can make, and its budget.
+    attempt, the outermost first, who asked for them and their options; the most dispatches a run can make, and its
+    budget.
     """
     text = inputs.read_stdin() if str(file) == "-" else None
     return asyncio.run(_explain(inputs.settings_of(ctx), file, text, **options))
 
 
 async def _explain(
-    settings: Settings, file: Path, text: bytes | None, *, bindings: tuple[str, ...], layer_set: str, as_json: bool
+    settings: Settings,
+    file: Path | str,
+    text: bytes | None,
+    *,
+    bindings: tuple[str, ...],
+    layer_set: str,
+    as_json: bool,
 ) -> int:
     with outcome.kept_stdout():
-        async with Swarm.open(settings) as swarm:
-            document = swarm.read(file, text=text)
+        async with Swarm.open(settings, blueprints=inputs.blueprints_of(settings, file)) as swarm:
+            document = await swarm.fetch(file, text=text)
             prepared = swarm.prepare(document, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
     if as_json:
         outcome.print_json(_facts(prepared))
@@ -61,10 +69,7 @@ def _facts(prepared: Prepared) -> dict[str, Any]:
             }
             for agent in prepared.agents
         ],
-        "layers": [
-            {"key": layer.key, "stage": layer.stage.name, "provider": layer.provider, "why": layer.why}
-            for layer in prepared.chain
-        ],
+        "layers": chain_facts(prepared.chain),
         "bound": str(prepared.bound),
         "budget": unstructure(prepared.blueprint.budget),
         "problems": [problem.as_json() for problem in prepared.problems],
@@ -92,8 +97,7 @@ def _print(prepared: Prepared) -> None:
     ]
     print_table(("agent", "kind", "provided by", "granted"), rows, empty="none: the flow is pure")
     click.echo("\nLayers around every attempt, the outermost first")
-    layers = [(layer.key, layer.stage.name, layer.provider or "", layer.why) for layer in prepared.chain]
-    print_table(("layer", "stage", "provided by", "asked for by"), layers, empty="none")
+    print_chain(prepared.chain)
     for problem in prepared.problems:
         outcome.say(f"{problem.severity}: {problem}")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from swarm_core.cli.context import context_of
 from swarm_core.errors import DocumentError
 from swarm_core.model.value import MAX_DEPTH
-from swarm_core.settings import Settings
+from swarm_core.settings import Settings, blueprints_url
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,9 +24,43 @@ _CONSTANTS = ("NaN", "Infinity", "-Infinity")  # some parsers take these words f
 FILE = click.Path(path_type=Path, allow_dash=True)
 
 
+class _Source(click.Path):
+    """A file, `-` for stdin, or a Blueprint that a store keeps: `bp:NAME[@SELECTOR]`, which stays a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if is_kept(value) else super().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if not is_kept(incomplete):
+            return super().shell_complete(ctx, param, incomplete)
+        from swarm_core.cli.bp_stores import complete_sources
+
+        return complete_sources(ctx, param, incomplete)
+
+
+SOURCE = _Source(path_type=Path, allow_dash=True)
+
+
+def is_kept(source: object) -> bool:
+    """Tell whether a source names a Blueprint of a store."""
+    return isinstance(source, str) and source.startswith("bp:")
+
+
 def blueprint_argument(command: F) -> F:
-    """Add the argument that names a Blueprint's file, `-` for stdin."""
-    return click.argument("file", type=FILE)(command)
+    """Add the argument that names a Blueprint: a file, `-` for stdin, or `bp:NAME[@SELECTOR]`."""
+    return click.argument("file", type=SOURCE)(command)
+
+
+def blueprints_of(settings: Settings, source: object, runs: str | None = None) -> str:
+    """Return the URL of the store that a source's Blueprint is in; `runs` is the run store that was named.
+
+    Raises: BlueprintNotFound, when there is no file that it could be in; nothing is made then.
+    """
+    if is_kept(source):
+        from swarm_core.cli.bp_stores import require
+
+        require(settings, str(source), runs)
+    return blueprints_url(settings, runs=runs)
 
 
 def compile_options(command: F) -> F:

@@ -19,15 +19,15 @@ from swarm_core.swarm import Swarm
 
 @click.command("migrate")
 @stores.run_argument
-@click.option("--to", "file", type=inputs.FILE, required=True, metavar="FILE", help="The new Blueprint.")
+@click.option("--to", "file", type=inputs.SOURCE, required=True, metavar="FILE|bp:NAME", help="The new Blueprint.")
 @click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 @stores.store_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one object: run_id, from, to, kept, again, dropped, migrated."
 )
 @click.pass_context
-def command(ctx: click.Context, /, run: str, *, file: Path, yes: bool, store: str | None, as_json: bool) -> int:
-    """Let RUN go on with the Blueprint in FILE when it is resumed next.
+def command(ctx: click.Context, /, run: str, *, file: Path | str, yes: bool, store: str | None, as_json: bool) -> int:
+    """Let RUN go on with the Blueprint in FILE, or with one that is kept (bp:NAME[@SELECTOR]), when it is resumed next.
 
     It says first which recorded steps stay valid, which run again, and which have no place any more; then it asks.
     Without a terminal nothing is done unless --yes is given. Exit codes: 0 done, 2 nobody could be asked, 3 the
@@ -40,13 +40,15 @@ def command(ctx: click.Context, /, run: str, *, file: Path, yes: bool, store: st
 
 
 async def _migrate(
-    settings: Settings, name: str, file: Path, text: bytes | None, *, yes: bool, store: str | None, as_json: bool
+    settings: Settings, name: str, file: Path | str, text: bytes | None, *, yes: bool, store: str | None, as_json: bool
 ) -> int:
     async with AsyncExitStack() as stack:
         with outcome.kept_stdout():
-            swarm = await stack.enter_async_context(Swarm.open(settings, store=store_url(settings, store)))
+            blueprints = inputs.blueprints_of(settings, file, store)
+            opening = Swarm.open(settings, store=store_url(settings, store), blueprints=blueprints)
+            swarm = await stack.enter_async_context(opening)
             run = await history_of(swarm).run(name)
-            plan = await swarm.plan_migration(run.id, swarm.read(file, text=text))
+            plan = await swarm.plan_migration(run.id, await swarm.fetch(file, text=text))
         if not as_json:
             _print(plan)
         code = outcome.OK if yes else _ask(plan.run_id)

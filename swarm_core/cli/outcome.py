@@ -17,11 +17,16 @@ import click
 from swarm_core.errors import (
     AccessDenied,
     AnswerDenied,
+    BlueprintArchived,
+    BlueprintNotFound,
     DocumentError,
+    InvalidSemver,
+    NoMatchingVersion,
     NotFound,
     SettingsError,
     StoreError,
     SwarmError,
+    VersionConflict,
 )
 from swarm_core.model.problem import Problem
 
@@ -33,6 +38,11 @@ EXIT_CODES: tuple[tuple[type[SwarmError], int], ...] = (
     (NotFound, NOT_FOUND),
     (AccessDenied, DENIED),
     (AnswerDenied, DENIED),
+    (BlueprintNotFound, NOT_FOUND),
+    (NoMatchingVersion, NOT_FOUND),
+    (BlueprintArchived, INVALID),
+    (InvalidSemver, INVALID),
+    (VersionConflict, INVALID),
     (StoreError, STORE),
     (SettingsError, INVALID),
     (SwarmError, INVALID),

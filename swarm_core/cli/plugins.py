@@ -8,30 +8,40 @@ import click
 
 from swarm_core import builtin
 from swarm_core.cli import inputs, outcome
+from swarm_core.cli.plugin_doctor import doctor
 from swarm_core.cli.tables import print_table
 from swarm_core.host import Host, PluginStatus
 
 
-@click.command("plugins")
+@click.group("plugins", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one object: plugins, problems.")
 @click.option("--hash", "with_hash", is_flag=True, help="Show a hash over each plugin's installed files too.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool, with_hash: bool) -> int:
     """List plugins: name, state, distribution, version, what they provide, and what is wrong with them.
 
-    It comes up whatever is wrong with a plugin. Exit codes: 0 all are well, 3 at least one was refused or is missing.
+    It comes up whatever is wrong with a plugin, except one that never returns: `swarm plugins doctor` names that one.
+    Exit codes: 0 all are well, 3 at least one was refused or is missing.
     """
+    if ctx.invoked_subcommand is not None:
+        if as_json or with_hash:
+            raise click.UsageError(f"put options behind {ctx.invoked_subcommand!r}: these are of the list of plugins")
+        return outcome.OK
     with outcome.kept_stdout():
         host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
     if as_json:
-        facts = [_facts(status) for status in host.plugins]
+        facts = [facts_of(status) for status in host.plugins]
         outcome.print_json({"plugins": facts, "problems": [problem.as_json() for problem in host.problems]})
     else:
         _print(host, with_hash=with_hash)
     return outcome.INVALID if host.errors else outcome.OK
 
 
-def _facts(status: PluginStatus) -> dict[str, Any]:
+command.add_command(doctor)
+
+
+def facts_of(status: PluginStatus) -> dict[str, Any]:
+    """Return what there is to say about a plugin, as data."""
     return {
         "name": status.name,
         "state": str(status.state),

@@ -20,6 +20,7 @@ _STATUSES = {
     "run_interrupted": "interrupted",
 }
 _LINES = {"task_pass": "pass", "task_blocked": "blocked", "task_cancelled": "cancelled"}
+_TOLD = frozenset({*_LINES, "task_attempt_failed", "task_suspended", "worker_abandoned"})
 
 
 class Progress(Protocol):
@@ -108,6 +109,14 @@ def _note(step: Step, event: Event) -> None:
         step.note = " ".join(str(part) for part in (output.get("stage"), output.get("note")) if part)
     elif event.kind in _LINES:
         step.state, step.ended = _LINES[event.kind], event.time
+    elif is_warning(event):
+        facts = ", ".join(f"{name} {value}" for name, value in event.data.items() if name != "agent")
+        step.note = f"{event.kind} {facts}"
+
+
+def is_warning(event: Event) -> bool:
+    """Tell whether an event of a plugin says by its name that somebody should see it while the run goes on."""
+    return event.kind.endswith("_warning")
 
 
 # kind -> what is said of the run
@@ -132,8 +141,8 @@ class PlainLines(AbstractContextManager["PlainLines"]):
 
     def take(self, event: Event) -> None:
         step = self._steps.take(event)
-        if step is not None and event.kind in (*_LINES, "task_attempt_failed", "task_suspended", "worker_abandoned"):
-            state = _LINES.get(event.kind, event.kind.removeprefix("task_"))
+        if step is not None and (event.kind in _TOLD or is_warning(event)):
+            state = "warning" if is_warning(event) else _LINES.get(event.kind, event.kind.removeprefix("task_"))
             note = f"  {one_line(step.note)}" if step.note and event.kind != "task_pass" else ""
             say(
                 f"{state:<9} {step.agent}  {step.address}  attempt {step.attempt}"

@@ -63,6 +63,11 @@ def _left(question: Question, now: float) -> str:
 
 
 def text_of(question: Question) -> Any:
-    """Return the part of a question that is its text, the whole question when it has none."""
+    """Return the part of a question that is its text, an operator's prompt, or the whole question."""
     asked = question.question
-    return asked["text"] if isinstance(asked, dict) and isinstance(asked.get("text"), str) else asked
+    if not isinstance(asked, dict):
+        return asked
+    work = asked.get("work")
+    if isinstance(work, dict) and "prompt" in work:
+        return work["prompt"]
+    return asked["text"] if isinstance(asked.get("text"), str) else asked

@@ -11,6 +11,7 @@ import click
 from attrs import frozen
 
 from swarm_core.cli import inputs, outcome, stores
+from swarm_core.cli.at_once import Stops, ask_and_go_on, may_ask
 from swarm_core.cli.interrupt import to_the_end
 from swarm_core.cli.watching import (
     Interruption,
@@ -68,10 +69,23 @@ def command(ctx: click.Context, /, runs: tuple[str, ...], *, every: bool, **opti
     elif (missing := stores.missing_file(store_url(settings, store))) is not None:
         outcome.say(f"there is nothing to resume: there is no {missing}")
         return outcome.OK
-    return to_the_end(_one(settings, runs[0], **options) if len(runs) == 1 else _several(settings, runs, **options))
+    if len(runs) != 1:
+        return to_the_end(_several(settings, runs, **options))
+    stops, quiet, as_json = Stops(), options["quiet"], options["as_json"]
+    code = to_the_end(_one(settings, runs[0], stops, store=store, patient=options["patient"], quiet=quiet))
+    if may_ask(settings, store, as_json=as_json, quiet=quiet):
+        code = ask_and_go_on(settings, stops, code, store, lambda end: go_on(settings, end, stops, store))
+    if stops:
+        report_resumed(stops[-1], store, as_json=as_json, quiet=quiet)
+    return code
 
 
-async def _one(settings: Settings, name: str, *, store: str | None, patient: bool, as_json: bool, quiet: bool) -> int:
+async def go_on(settings: Settings, end: Settled, stops: Stops, store: str | None) -> int:
+    """Go on with a run that waited for answers; where it stops then goes to `stops`."""
+    return await _one(settings, end.result.run_id, stops, store=store, patient=False, quiet=False)
+
+
+async def _one(settings: Settings, name: str, stops: Stops, *, store: str | None, patient: bool, quiet: bool) -> int:
     with outcome.kept_stdout():
         async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
             history = history_of(swarm)
@@ -79,7 +93,8 @@ async def _one(settings: Settings, name: str, *, store: str | None, patient: boo
                 launched = await swarm.resume((await history.run(name)).id)
                 interruption.hold(launched)
                 end = await settle_resumed(swarm, history, launched, quiet=quiet, patient=patient)
-    return report_resumed(end, store, as_json=as_json, quiet=quiet)
+    stops.append(end)
+    return end.code
 
 
 # several -----------------------------------------------------------------------------------------------------

@@ -10,15 +10,17 @@ from typing import Any
 import click
 from attrs import evolve
 
-from swarm_core.cli import inputs, outcome, stores
+from swarm_core.cli import inputs, outcome, session, stores
+from swarm_core.cli.at_once import Stops, ask_and_go_on, may_ask
 from swarm_core.cli.interrupt import to_the_end
+from swarm_core.cli.resume import go_on
 from swarm_core.cli.watch import follow
 from swarm_core.cli.watching import Interruption, Settled, history_of, report, settle, settle_unseen, settled
 from swarm_core.errors import DocumentError, RunEnded, RunOwned, SpawnDepthExceeded
 from swarm_core.model.problem import Problem, Severity
 from swarm_core.model.value import NotJson
 from swarm_core.settings import Settings, store_url
-from swarm_core.swarm import Launched, Prepared, RunResult, Source, Swarm
+from swarm_core.swarm import Launched, Prepared, RunResult, Swarm
 
 _MOST_PRINTED = 256 * 1024 * 1024
 _YEAR_2100 = 4_102_444_800
@@ -36,6 +38,7 @@ _YEAR_2100 = 4_102_444_800
 )
 @inputs.compile_options
 @inputs.budget_options
+@session.session_options
 @stores.store_option
 @click.option("--key", metavar="KEY", help="Launch once: the run that was launched under this key is taken up again.")
 @click.option("--wait", "patient", is_flag=True, help="Stay while the run waits for answers.")
@@ -43,9 +46,9 @@ _YEAR_2100 = 4_102_444_800
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
 @click.pass_context
 def command(
-    ctx: click.Context, /, file: Path, ctx_text: str | None, assignments: tuple[str, ...], **options: Any
+    ctx: click.Context, /, file: Path | str, ctx_text: str | None, assignments: tuple[str, ...], **options: Any
 ) -> int:
-    """Run the Blueprint in FILE and print its final ctx.
+    """Run the Blueprint in FILE, or the kept one that bp:NAME[@SELECTOR] names, and print its final ctx.
 
     Progress goes to stderr, the result to stdout. Exit codes: 0 done, 1 the flow failed, 2 usage, 3 invalid input,
     4 not found, 6 the store cannot be used, 7 waiting for an answer, 130 interrupted (Ctrl-C stops the run and
@@ -55,44 +58,62 @@ def command(
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
     init_ctx = inputs.initial_ctx(ctx_text, assignments)
     text = inputs.read_stdin() if str(file) == "-" else None
-    return to_the_end(_run(inputs.settings_of(ctx), file, text, init_ctx, **options))
+    settings, stops, store = inputs.settings_of(ctx), Stops(), options["store"]
+    quiet, as_json = options["quiet"], options["as_json"]
+    asks = text is None and may_ask(settings, store, as_json=as_json, quiet=quiet)
+    code = to_the_end(_run(settings, file, text, init_ctx, stops, **options))
+    if asks:
+        code = ask_and_go_on(settings, stops, code, store, lambda end: go_on(settings, end, stops, store))
+    if stops:
+        report(stops[-1], store, as_json=as_json)
+    return code
 
 
 async def _run(
     settings: Settings,
-    file: Path,
+    file: Path | str,
     text: bytes | None,
     init_ctx: Any,
+    stops: Stops,
     *,
     bindings: tuple[str, ...],
     layer_set: str,
     budget_pairs: tuple[str, ...],
     store: str | None,
     key: str | None,
+    kinds: tuple[str, ...],
+    operator_id: str | None,
+    senior_id: str | None,
+    hook_id: str | None,
     patient: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
+    """Run to where it stops, tell that in `stops`, and return the exit code."""
     _doubt_clock(time.time())
     _bound_depth(settings)
     budget = inputs.parse_budget(budget_pairs) or None
+    request = session.session_request(kinds, operator_id=operator_id, senior_id=senior_id, hook_id=hook_id)
     with outcome.kept_stdout():
-        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
-            source: Source = swarm.read(file, text=text)
-            prepared = swarm.prepare(source, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+        blueprints = inputs.blueprints_of(settings, file, store)
+        async with Swarm.open(settings, store=store_url(settings, store), blueprints=blueprints) as swarm:
+            document = await swarm.fetch(file, text=text)
+            prepared = swarm.prepare(document, bind=inputs.parse_bindings(bindings), layer_set=layer_set)
+            session.require_known(swarm, prepared, request)
             if not quiet:
                 for problem in prepared.problems:
                     if problem.severity is not Severity.NOTE:  # notes are for `check` and `explain`
                         outcome.say(f"{problem.severity}: {problem}")
             with Interruption(swarm) as interruption:
                 try:
-                    launched = await _launch(swarm, prepared, init_ctx, key=key, budget=budget)
+                    launched = await _launch(swarm, prepared, init_ctx, key=key, budget=budget, request=request)
                 except (RunEnded, RunOwned) as error:
                     end = await _elsewhere(swarm, error.run_id, quiet=quiet)
                 else:
                     interruption.hold(launched)
                     end = await _settled(swarm, launched, quiet=quiet, patient=patient)
-    return report(end, store, as_json=as_json)
+    stops.append(end)
+    return end.code
 
 
 async def _settled(swarm: Swarm, launched: Launched, *, quiet: bool, patient: bool) -> Settled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -122,6 +122,7 @@ async def _account(history: History, run: StoredRun) -> _Account:
 def _print_record(run: StoredRun, owner: Owner | None, now: float) -> None:
     rows = [
         ("Blueprint", f"{outcome.one_line(run.blueprint_id)}  {run.blueprint_hash[:16]}"),
+        ("kept as", _kept_as(run.launch.get("kept"))),
         ("begun", f"{wording.moment(run.created_at)}, {wording.duration(now - run.created_at)} ago"),
         ("took", wording.duration(wording.seconds(run, now))),
         ("held by", f"process {owner.pid} on {outcome.one_line(owner.host)}" if owner else ""),
@@ -134,6 +135,15 @@ def _print_record(run: StoredRun, owner: Owner | None, now: float) -> None:
     for name, text in rows:
         if text:
             click.echo(f"  {name:<9}  {text}")
+
+
+def _kept_as(kept: Mapping[str, Any] | None) -> str:
+    """Return which version of a store's Blueprint a run is of, and how it was selected."""
+    if kept is None:
+        return ""
+    selector = kept.get("selector") or {}
+    why = f", by {selector['req']}" if "req" in selector else ""
+    return outcome.one_line(f"bp:{kept.get('id')}@{str(kept.get('version'))[:12]}{why}")
 
 
 def _print_rest(account: _Account, suffix: str, *, all_steps: bool, with_events: bool) -> None:

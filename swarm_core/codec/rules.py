@@ -111,6 +111,10 @@ def _pointer(value: str) -> Fault | None:
     return Fault("bad_pointer", f"{_quoted(value)} is no JSON Pointer", hint="such as /result or /items/0, RFC 6901")
 
 
+def _truth(value: str) -> Fault | None:
+    return _pointer(value.removeprefix("!"))
+
+
 def _path(value: str) -> Fault | None:
     try:
         parse_path(value)
@@ -225,7 +229,7 @@ RULES: Mapping[tuple[type, str], Rule] = {
     (SubprocessDef, "command"): Rule(_command, {"minItems": 1}),
     (SubprocessOutput, "format"): _one_of(SUBPROCESS_FORMATS, "format"),
     (SubprocessOutput, "result_ptr"): _POINTER,
-    (SubprocessOutput, "ok_from"): _POINTER,
+    (SubprocessOutput, "ok_from"): _unless_none(Rule(_truth, {"pattern": "^!?(/([^/~]|~[01])*)*$"})),
     (RetryHint, "on"): Rule(_causes, {"items": {"enum": list(RETRY_CAUSES)}}),
 }
 

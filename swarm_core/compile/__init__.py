@@ -2,8 +2,10 @@
 
 from swarm_core.compile.check import check
 from swarm_core.compile.compiler import ResolvedAgent, Routes, compile_blueprint
-from swarm_core.compile.layers import LayerSelection, resolve_layers
-from swarm_core.compile.linker import Linked, LinkedLayer, link
+from swarm_core.compile.layer_sets import SetSource, set_sources
+from swarm_core.compile.layers import LayerSelection, resolve_layers, resolve_set
+from swarm_core.compile.linker import Linked, LinkedLayer, described, link
+from swarm_core.compile.lints.fixes import with_fix
 
 __all__ = [
     "LayerSelection",
@@ -11,8 +13,13 @@ __all__ = [
     "LinkedLayer",
     "ResolvedAgent",
     "Routes",
+    "SetSource",
     "check",
     "compile_blueprint",
+    "described",
     "link",
     "resolve_layers",
+    "resolve_set",
+    "set_sources",
+    "with_fix",
 ]

@@ -10,17 +10,20 @@ from swarm_core.compile.agents import Agents, build_agents
 from swarm_core.compile.budgets import check_budget
 from swarm_core.compile.flow_refs import unknown_externs, unresolved_refs
 from swarm_core.compile.layers import BuiltLayer, build_layers, resolve_layers
+from swarm_core.compile.lints import lint, read_levels
+from swarm_core.compile.lints.fixes import with_fix
 from swarm_core.compile.policies import Policies, read_policies
 from swarm_core.compile.wording import failure
 from swarm_core.contracts import Spawner
 from swarm_core.errors import did_you_mean
 from swarm_core.factories import Catalog, Environment
 from swarm_core.model.blueprint import Blueprint
-from swarm_core.model.problem import Problem
+from swarm_core.model.problem import Problem, Severity
 from swarm_core.model.walk import steps
 from swarm_core.settings import STANDARD_SET
 
 OPERATOR_KIND = "operator"
+ALL, DENIED, NONE = "all", "denied", "none"
 MOST_PROBLEMS = 1000  # of one plugin's check, so that an endless one ends
 
 
@@ -42,15 +45,26 @@ def check(
     bind: Mapping[str, str] | None = None,
     default: Spawner | None = None,
     layer_set: str = STANDARD_SET,
+    partial: bool = False,
 ) -> list[Problem]:
     """Return every problem of a Blueprint; it can be compiled when none of them is an error.
 
     The order is that in which the original compiler looks, so the first error is the one that it would report: operator
     seats; then agent by agent the name, the kind and the spec; then the refs of the flow. Ours follow: bindings, hints,
-    budget, layers, externs, and the plugins' own checks. Agents and layers are built to see whether they can be, then
-    dropped.
+    budget, layers, externs, the plugins' own checks, and the lints. Agents and layers are built to see whether they can
+    be, then dropped. A `partial` Blueprint is what is left of a document with errors: there are neither lints nor fixes
+    for it, because what is missing may be what they look for.
     """
-    return list(survey(blueprint, catalog, environment, bind=bind, default=default, layer_set=layer_set).problems)
+    found = survey(
+        blueprint,
+        catalog,
+        environment,
+        bind=bind,
+        default=default,
+        layer_set=layer_set,
+        lints=NONE if partial else ALL,
+    )
+    return list(found.problems) if partial else [with_fix(problem, blueprint) for problem in found.problems]
 
 
 def survey(
@@ -61,15 +75,19 @@ def survey(
     bind: Mapping[str, str] | None = None,
     default: Spawner | None = None,
     layer_set: str = STANDARD_SET,
+    lints: str = DENIED,
 ) -> Survey:
-    """Check a Blueprint as `check` does, and keep what was built."""
+    """Check a Blueprint as `check` does, and keep what was built.
+
+    `lints` says which ones are looked for: ALL, NONE, or those that are DENIED; a launch does not wait for advice.
+    """
     bind = bind or {}
     agents = build_agents(blueprint, catalog, environment, bind)
     declared = dict.fromkeys(agent.name for agent in blueprint.agents)
     policies = read_policies(blueprint.hints, declared | dict.fromkeys(step.ref for _, step in steps(blueprint.flow)))
     selection = resolve_layers(blueprint, catalog, environment.settings, layer_set)
     layers, layer_problems = build_layers(selection, catalog, environment)
-    problems = (
+    found = (
         *_unresolved_operators(blueprint),
         *agents.problems,
         *(() if default is not None else unresolved_refs(blueprint, agents.dropped)),
@@ -81,7 +99,22 @@ def survey(
         *unknown_externs(blueprint.flow, environment.functions),
         *_plugin_problems(blueprint, catalog),
     )
-    return Survey(problems=problems, agents=agents, policies=policies, layers=layers)
+    advice = () if lints == NONE else _lints(blueprint, environment, bind, found, denied_only=lints == DENIED)
+    return Survey(problems=(*found, *advice), agents=agents, policies=policies, layers=layers)
+
+
+def _lints(
+    blueprint: Blueprint,
+    environment: Environment,
+    bind: Mapping[str, str],
+    found: Iterable[Problem],
+    *,
+    denied_only: bool,
+) -> Iterator[Problem]:
+    levels = read_levels(blueprint, environment.settings)
+    sound = not any(problem.severity is Severity.ERROR or problem.code == "unresolved_ref" for problem in found)
+    yield from levels.problems
+    yield from lint(blueprint, levels, bind=bind, sound=sound, denied_only=denied_only)
 
 
 def _unresolved_operators(blueprint: Blueprint) -> Iterator[Problem]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from swarm_core.codec import structure
+from swarm_core.compile.layer_sets import ListedLayer, expand_set, over
 from swarm_core.compile.wording import advice, build_failed
 from swarm_core.contracts import SpawnerLayer
-from swarm_core.errors import DocumentError, did_you_mean
+from swarm_core.errors import DocumentError
 from swarm_core.factories import Catalog, Environment, LayerFactory
 from swarm_core.model.blueprint import Blueprint, LayerUse
 from swarm_core.model.path import place as place_of
@@ -18,6 +19,8 @@ from swarm_core.model.problem import Problem, Severity
 from swarm_core.settings import STANDARD_SET, Settings
 
 BLUEPRINT = "the blueprint"
+ALIAS_LAYER = "project_name_alias"
+VERDICT_LAYER = "verdict"
 
 _LAYERS = "$.spawner_hints.layers"
 
@@ -26,14 +29,27 @@ _LAYERS = "$.spawner_hints.layers"
 class LayerSelection:
     """The layers of a launch in the order in which they were listed, each key once.
 
-    `why` says who asked for each (`layer set 'standard'` or `the blueprint`), `places` where its options stand. Layers
-    that are not installed are not in it but among the problems.
+    `why` says who asked for each (`layer set 'standard'` or `the blueprint`), `places` where its options stand, `files`
+    in which file, where that is not the Blueprint's. Layers that are not installed are not in it but among the
+    problems.
     """
 
     use: tuple[LayerUse, ...] = ()
     why: Mapping[str, str] = field(factory=dict)
     places: Mapping[str, str] = field(factory=dict)
+    files: Mapping[str, str | None] = field(factory=dict)
     problems: tuple[Problem, ...] = ()
+
+    @classmethod
+    def of(cls, listed: Mapping[str, ListedLayer], problems: list[Problem]) -> LayerSelection:
+        """Return the selection of layers that are listed by key."""
+        return cls(
+            use=tuple(each.use for each in listed.values()),
+            why={key: each.why for key, each in listed.items()},
+            places={key: each.place for key, each in listed.items()},
+            files={key: each.file for key, each in listed.items()},
+            problems=tuple(problems),
+        )
 
 
 @frozen(eq=False, repr=False)
@@ -50,12 +66,12 @@ def resolve_layers(
     """List the layers of a set, then those that the Blueprint adds.
 
     The settings' sets come before the plugins' sets of the same name. A key that is listed twice keeps its first
-    position; options in the Blueprint then replace those of the set.
+    position; options in the Blueprint then replace those of the set. A Blueprint with a `project_name_alias` has the
+    layer of that name, the outermost of its stage; one with a verdict contract has the layer `verdict`, the innermost
+    of its stage.
     """
-    listed, problems = _listed_by_set(catalog, settings, set_name)
-    use = {item.key: item for item in listed}
-    why = dict.fromkeys(use, f"layer set {set_name!r}")
-    places = dict.fromkeys(use, "$")
+    listed, problems = expand_set(set_name, catalog, settings)
+    found = {each.use.key: each for each in listed}
     seen: set[str] = set()
     for at, item in enumerate(blueprint.spawner_hints.layers):
         place = f"{_LAYERS}[{at}]"
@@ -63,11 +79,27 @@ def resolve_layers(
         seen.add(item.key)
         if problem is not None:
             problems.append(problem)
-        elif item.key not in use or item.options is not None:
-            use[item.key] = item
-            why.setdefault(item.key, BLUEPRINT)
-            places[item.key] = place if item.options is None else place_of(place, item.key)
-    return LayerSelection(use=tuple(use.values()), why=why, places=places, problems=tuple(problems))
+        else:
+            options = place if item.options is None else place_of(place, item.key)
+            found[item.key] = over(found.get(item.key), ListedLayer(use=item, why=BLUEPRINT, place=options))
+    if blueprint.metadata.project_name_alias is not None and ALIAS_LAYER in catalog.layers and ALIAS_LAYER not in found:
+        alias = ListedLayer(use=LayerUse(key=ALIAS_LAYER), why="metadata.project_name_alias")
+        found = {ALIAS_LAYER: alias, **found}
+    if any(agent.verdict for agent in blueprint.agents) and VERDICT_LAYER in catalog.layers:
+        contracts = ListedLayer(use=LayerUse(key=VERDICT_LAYER), why="agents[].verdict")
+        found = {key: each for key, each in found.items() if key != VERDICT_LAYER} | {VERDICT_LAYER: contracts}
+    return LayerSelection.of(found, problems)
+
+
+def resolve_set(set_name: str, catalog: Catalog, settings: Settings) -> LayerSelection:
+    """List the layers of a set alone; wrong options are among the problems too, as far as models can tell."""
+    listed, problems = expand_set(set_name, catalog, settings)
+    for each in listed:
+        try:
+            structure_options(each.use, catalog.layers[each.use.key], each.place)
+        except DocumentError as error:
+            problems += [evolve(_invalid(each.use, each.why, p), file=each.file) for p in error.problems]
+    return LayerSelection.of({each.use.key: each for each in listed}, problems)
 
 
 def build_layers(
@@ -81,7 +113,7 @@ def build_layers(
             place, why = selection.places[use.key], selection.why[use.key]
             built.append(BuiltLayer(use, build_layer(use, catalog, environment, path=place, why=why)))
         except DocumentError as error:
-            problems.extend(error.problems)
+            problems += [evolve(problem, file=selection.files.get(use.key)) for problem in error.problems]
     return tuple(built), problems
 
 
@@ -93,13 +125,13 @@ def build_layer(
     if factory is None:
         raise DocumentError([_unknown(use.key, path, catalog, Severity.ERROR)])
     try:
-        layer = factory.build(_options(use, factory, path), environment)
+        layer = factory.build(structure_options(use, factory, path), environment)
         if not isinstance(layer, SpawnerLayer):
             raise TypeError(f"build returned {type(layer).__name__}, not a SpawnerLayer")
     except DocumentError as error:
-        raise DocumentError([_invalid(use, why, p.message, p.path, p.hint) for p in error.problems]) from None
+        raise DocumentError([_invalid(use, why, problem) for problem in error.problems]) from None
     except ValueError as error:
-        raise DocumentError([_invalid(use, why, str(error), path, None)]) from None
+        raise DocumentError([_invalid(use, why, Problem(code="", message=str(error), path=path))]) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -108,38 +140,14 @@ def build_layer(
     return layer
 
 
-def _listed_by_set(catalog: Catalog, settings: Settings, name: str) -> tuple[list[LayerUse], list[Problem]]:
-    own = settings.layer_sets.get(name)
-    brought = catalog.layer_sets.get(name)
-    if own is None and brought is None:
-        known = {*settings.layer_sets, *catalog.layer_sets}
-        missing = Problem(
-            code="unknown_layer_set",
-            message=f"no layer set is named {name!r}",
-            severity=Severity.NOTE if name == STANDARD_SET else Severity.ERROR,
-            hint=did_you_mean(name, known, otherwise="layer sets"),
-        )
-        return [], [missing]
-    listed = own if own is not None else brought.use if brought is not None else ()
-    problems = [
-        Problem(
-            code="layer_not_installed",
-            message=f"layer set {name!r} lists {item.key!r}, which no installed plugin provides",
-            severity=Severity.NOTE if own is None else Severity.WARNING,
-            hint=advice("layer", item.key, catalog.layers, catalog.absent),
-        )
-        for item in listed
-        if item.key not in catalog.layers
-    ]
-    return list(_once(item for item in listed if item.key in catalog.layers)), problems
-
-
-def _once(listed: Iterable[LayerUse]) -> Iterator[LayerUse]:
-    seen: set[str] = set()
-    for item in listed:
-        if item.key not in seen:
-            seen.add(item.key)
-            yield item
+def structure_options(use: LayerUse, factory: LayerFactory, path: str) -> Any:
+    """Return a layer's options as an instance of its model, None when it takes none; raises DocumentError."""
+    given = {} if use.options is None else use.options
+    if factory.options is not None:
+        return structure(given, factory.options, path=path)
+    if given != {}:
+        raise DocumentError([Problem(code="invalid_layer_options", message="the layer takes none", path=path)])
+    return None
 
 
 def _doubt(item: LayerUse, place: str, seen: set[str], catalog: Catalog, *, strict: bool) -> Problem | None:
@@ -166,15 +174,6 @@ def _unknown(key: str, place: str, catalog: Catalog, severity: Severity) -> Prob
     )
 
 
-def _options(use: LayerUse, factory: LayerFactory, path: str) -> Any:
-    given = {} if use.options is None else use.options
-    if factory.options is not None:
-        return structure(given, factory.options, path=path)
-    if given != {}:
-        raise ValueError("the layer takes none")
-    return None
-
-
-def _invalid(use: LayerUse, why: str, message: str, path: str, hint: str | None) -> Problem:
-    message = f"options of layer {use.key!r} ({why}) invalid: {message}"
-    return Problem(code="invalid_layer_options", message=message, path=path, hint=hint)
+def _invalid(use: LayerUse, why: str, problem: Problem) -> Problem:
+    message = f"options of layer {use.key!r} ({why}) invalid: {problem.message}"
+    return Problem(code="invalid_layer_options", message=message, path=problem.path, hint=problem.hint)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from attrs import frozen
+from attrs import NOTHING, field, frozen
 
+from swarm_core.codec import unstructure
+from swarm_core.codec.shapes import record_of
 from swarm_core.compile.compiler import Routes
 from swarm_core.compile.layers import BLUEPRINT, build_layer
 from swarm_core.contracts import Run, SpawnerLayer
 from swarm_core.errors import DocumentError, InvalidBlueprint, WorkerFailed
-from swarm_core.factories import Catalog, Environment, Stage
+from swarm_core.factories import Catalog, Environment, LayerFactory, Stage
 from swarm_core.model.blueprint import LayerUse
 from swarm_core.model.call import Call, Result
 from swarm_core.model.problem import Problem
@@ -18,12 +21,16 @@ from swarm_core.model.problem import Problem
 
 @frozen(kw_only=True)
 class LinkedLayer:
-    """One link of a chain: the layer's key, its stage, who provides it, and who asked for it."""
+    """One link of a chain: the layer's key, its stage, who provides it, who asked for it, and with which options.
+
+    `options` has all options of the layer's model, those that nobody gave with their defaults.
+    """
 
     key: str
     stage: Stage
     provider: str | None
     why: str
+    options: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen(eq=False, repr=False)
@@ -56,7 +63,30 @@ def link(
     run = routes.route
     for use in reversed(ordered):
         run = _linked(use.key, built[use.key], run)
-    return Linked(run, tuple(_described(use, catalog, why or {}) for use in ordered))
+    return Linked(run, described(ordered, catalog, why or {}))
+
+
+def described(layers: Iterable[LayerUse], catalog: Catalog, why: Mapping[str, str]) -> tuple[LinkedLayer, ...]:
+    """Tell about layers what `explain` shows, the outermost first; all of them are installed."""
+    ordered = sorted(layers, key=lambda use: catalog.layers[use.key].stage)
+    return tuple(
+        LinkedLayer(
+            key=use.key,
+            stage=catalog.layers[use.key].stage,
+            provider=catalog.provider.get(("layer", use.key)),
+            why=why.get(use.key, BLUEPRINT),
+            options=_effective(use, catalog.layers[use.key]),
+        )
+        for use in ordered
+    )
+
+
+def _effective(use: LayerUse, factory: LayerFactory) -> Mapping[str, Any]:
+    given: Mapping[str, Any] = use.options if isinstance(use.options, Mapping) else {}
+    if factory.options is None:
+        return given
+    defaults = {name: member.default for name, member in record_of(factory.options).members.items()}
+    return {name: given.get(name, None if value is NOTHING else unstructure(value)) for name, value in defaults.items()}
 
 
 def _built(
@@ -88,12 +118,3 @@ def _linked(key: str, layer: SpawnerLayer, inner: Run) -> Run:
         return result
 
     return linked
-
-
-def _described(use: LayerUse, catalog: Catalog, why: Mapping[str, str]) -> LinkedLayer:
-    return LinkedLayer(
-        key=use.key,
-        stage=catalog.layers[use.key].stage,
-        provider=catalog.provider.get(("layer", use.key)),
-        why=why.get(use.key, BLUEPRINT),
-    )

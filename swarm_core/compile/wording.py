@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from swarm_core.errors import SwarmError
 from swarm_core.factories import Catalog
-from swarm_core.known import PLANNED, PROVIDERS
+from swarm_core.known import PROVIDERS
 from swarm_core.model.problem import Problem
 
 
@@ -21,9 +21,6 @@ def advice(thing: str, name: str, installed: Iterable[str], absent: Mapping[tupl
         return f"{absent[thing, name]}; {listing}"
     if name in elsewhere:
         return f"pip install {elsewhere[name]} brings it; {listing}"
-    if (thing, name) in PLANNED:
-        coming = f"{PLANNED[thing, name]} will bring it and is not released yet"
-        return f"{coming}; bind the agent to another kind; {listing}"
     near = get_close_matches(name, {*here, *elsewhere}, n=1)
     if not near:
         return listing

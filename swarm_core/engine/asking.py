@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -90,21 +91,30 @@ class Asking:
         return key if not task.questions else f"{key}-{task.questions + 1}"
 
     def _asked_before(self, attempt: Attempt, wanted: Question) -> Question | None:
-        """Return the question that stood at this place when the task was run before, when it is the same one."""
+        """Return the next of the questions that the task asked when it was run before which is the same one.
+
+        Those in between are passed over: a layer that goes on with what a worker said does not run the worker again.
+        """
         task, place = attempt.task, attempt.asks
-        if task.asked is None or place >= len(task.asked):
-            return None
-        before = task.asked[place]
-        known = self._parts.questions.find(before.key)
-        earlier = task.run.questions.get(before.key, before) if task.run is not None else before
-        now = known.question if known is not None else earlier
-        if now.question != wanted.question or now.schema != wanted.schema or now.state is QuestionState.CLOSED:
+        for at in range(place, len(task.asked or ())):
+            known, now = self._as_it_is(task, at)
+            if (now.question, now.schema) == (wanted.question, wanted.schema) and now.state is not QuestionState.CLOSED:
+                attempt.asks = at + 1
+                if not known:
+                    self._parts.questions.open(now, task)
+                return now
+        if task.asked is not None:
             del task.asked[place:]  # the worker asks something else this time, so what it asked after that is void too
-            return None
-        attempt.asks += 1
-        if known is None:
-            self._parts.questions.open(now, task)
-        return now
+        return None
+
+    def _as_it_is(self, task: TaskRecord, at: int) -> tuple[bool, Question]:
+        """Return whether a question that a task asked before is known here, and the question as it stands now."""
+        assert task.asked is not None
+        before = task.asked[at]
+        known = self._parts.questions.find(before.key)
+        if known is not None:
+            return True, known.question
+        return False, before if task.run is None else task.run.questions.get(before.key, before)
 
     def _open(self, attempt: Attempt, question: Question) -> Question:
         task = attempt.task
@@ -139,12 +149,18 @@ class Asking:
         task, clock = attempt.task, self._parts.clock
         left = None if asked.expires_at is None else max(0.0, asked.expires_at - clock.time())
         granted = self._disarm(attempt)
+        since = attempt.waits_since = clock.monotonic()
         async with self._dispatch.aside(attempt, asked.key):
             try:
                 return await self._parts.questions.wait(asked.key, left)
             except PollTimeout:
                 return await self._expire(task, asked)
+            except asyncio.CancelledError:
+                if attempt.stopped_by is None and not attempt.concluded:
+                    self._withdraw(task, asked)
+                raise
             finally:
+                attempt.waited, attempt.waits_since = attempt.waited + clock.monotonic() - since, None
                 self._resumed(task, asked.key)
                 if granted is not None and not attempt.concluded and attempt.stopped_by is None:
                     self._ends.arm(attempt, granted)
@@ -154,6 +170,13 @@ class Asking:
             return None
         attempt.timer.cancel()
         return max(0.001, attempt.deadline - self._parts.clock.monotonic())
+
+    def _withdraw(self, task: TaskRecord, asked: Question) -> None:
+        """Close a question whose asker no longer waits for the answer, while its attempt goes on."""
+        if (known := self._parts.questions.find(asked.key)) is not None and known.is_open:
+            self._parts.questions.settle(evolve(asked, state=QuestionState.CLOSED))
+            if task.run is not None and task.run.journal is not None:
+                task.run.journal.closed(asked.key)
 
     async def _expire(self, task: TaskRecord, asked: Question) -> Question:
         """Let a question's time be over, unless it was answered elsewhere just before."""

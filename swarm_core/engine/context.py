@@ -61,6 +61,23 @@ class LiveContext(AttemptContext):
             self._live(), question, timeout=timeout, schema=schema, who=who, default=default
         )
 
+    @property
+    def waited(self) -> float:
+        return self._requests.waited(self._live())
+
+    async def remember(self, key: str, value: Any) -> None:
+        await self._requests.remember(self._live(), key, value)
+
+    def recall(self, key: str) -> Any:
+        memory = self._live().task.memory
+        return None if memory is None else json_copy(memory.get(key))
+
+    def beat(self) -> None:
+        self._requests.beat(self._live())
+
+    def time_out(self, seconds: float, *, by: str) -> None:
+        self._requests.time_out(self._live(), seconds, by)
+
     def spend(self, **amounts: float) -> None:
         self._requests.spend(self._live(), amounts)
 

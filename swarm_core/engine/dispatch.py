@@ -122,8 +122,8 @@ class Dispatch:
     def _take_up(self, run: RunRecord, known: RecordedTask, task: TaskRecord) -> TaskRecord:
         """Go on with a task that was under way when its run was stopped."""
         task.attempt, task.failures, task.children_begun = known.attempts, known.failures, known.base
-        asked = [question for question in run.questions.values() if question.task_id == known.id]
-        task.asked, task.questions = asked, len(asked)
+        asked = [run.questions[key] for key in run.asked_by.get(known.id, ())]
+        task.asked, task.questions, task.memory = asked, len(asked), known.memory
         self._parts.state.tasks[known.id] = run.live[known.id] = task
         if task.parent is not None:
             task.parent.children[known.id] = task

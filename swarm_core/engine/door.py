@@ -53,7 +53,8 @@ class Door:
         narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=None if ttl is None else min(ttl, left))
         sessions, events = self._parts.sessions, self._parts.events
         session_id = SessionId(new_id("S-", self._parts.rng.getrandbits))
-        sessions.add(session_id, operator_id, narrower.role, narrower.nonce, SessionRequest())
+        watched = self._authority.may_beat(narrower)
+        sessions.add(session_id, operator_id, narrower, SessionRequest(), derived=True, watched=watched)
         events.add("session_attached", None, None, {"session_id": session_id, "role": str(narrower.role)})
         return narrower
 
@@ -64,13 +65,28 @@ class Door:
         if session is not None:
             self._parts.sessions.detach(session, self._parts.events)
 
+    def reattach(self, token: Token) -> CapToken:
+        """Attach the token's session again, and return the token that stands for it from now on.
+
+        It has the rights and the time that were left; the old one, and every token made from it, no longer works. What
+        the session has begun goes on meanwhile and stays its own. Raises: AccessDenied, SessionNotFound.
+        """
+        self._authority.verify(token, Verb.ATTACH_SESSION)
+        session = self._session_of(token)
+        if session is None:
+            raise SessionNotFound("the token's own")
+        renewed = self._authority.renew(session.nonce_digest)
+        watched = self._authority.may_beat(renewed)
+        self._parts.sessions.rebind(session, renewed, self._parts.events, watched=watched)
+        return renewed
+
     def heartbeat(self, token: Token) -> None:
-        """Note a sign of life of the token's session; raises SessionNotFound."""
+        """Note a sign of life of the token's session, which is attached with it; raises SessionNotFound."""
         self._authority.verify(token, Verb.HEARTBEAT)
         session = self._session_of(token)
         if session is None:
             raise SessionNotFound("the token's own")
-        self._parts.sessions.beat(session)
+        self._parts.sessions.beat(session, self._parts.events)
 
     def verify_token(self, token: Token, other: Token, verb: Verb) -> TokenRecord:
         """Return the record of another token when it allows the verb now; none of its uses is spent."""

@@ -9,7 +9,7 @@ from typing import Any
 from swarm_core.engine.events import EventLog
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.state import Attempt, TaskRecord, is_final
-from swarm_core.errors import SpawnFailed, SwarmError, TokenRevoked, WorkerFailed, WorkerTimeout
+from swarm_core.errors import SpawnFailed, SwarmError, TokenRevoked, VerdictRejected, WorkerFailed, WorkerTimeout
 from swarm_core.model.task import Blocked, Cancelled, DispatchOutcome, Pass, TaskStatus
 
 _INSISTENCES = 2  # how often a worker is told again to end, a grace apart, before it is given up
@@ -49,7 +49,7 @@ class Ends:
     def _overrule(self, attempt: Attempt) -> DispatchOutcome | BaseException:
         """Return why the worker was told to end; what it said after that does not count."""
         if attempt.stopped_by == "timeout":
-            return WorkerTimeout(attempt.policy.timeout or 0.0)
+            return attempt.timeout or WorkerTimeout(attempt.policy.timeout or 0.0)
         return attempt.verdict if attempt.verdict is not None else Cancelled()
 
     def _close(self, attempt: Attempt) -> None:
@@ -110,11 +110,16 @@ class Ends:
 
     def _next_wait(self, attempt: Attempt, outcome: DispatchOutcome | BaseException) -> float | None:
         """Return the seconds until the next attempt, None when there is none."""
-        retry = attempt.policy.retry
-        if retry is None or isinstance(outcome, Pass | Cancelled) or is_final(attempt.task) or self._parts.state.closed:
+        retry, task = attempt.policy.retry, attempt.task
+        if isinstance(outcome, Pass | Cancelled) or is_final(task) or self._parts.state.closed:
+            return None
+        if isinstance(outcome, VerdictRejected) and not task.repaired:
+            task.repaired = True
+            return 0.0
+        if retry is None:
             return None
         cause = cause_of(outcome) if isinstance(outcome, BaseException) else "blocked"
-        failures = attempt.task.failures + 1
+        failures = task.failures + 1
         if cause not in retry.on or failures >= retry.max_attempts or attempt.given_up:
             return None
         longest: float = min(retry.backoff * 2 ** (failures - 1), retry.max_backoff)
@@ -148,11 +153,12 @@ class Ends:
     def arm(self, attempt: Attempt, seconds: float) -> None:
         """Let the attempt's time be over in so many seconds."""
         attempt.deadline = self._parts.clock.monotonic() + seconds
-        attempt.timer = asyncio.get_running_loop().call_later(seconds, self._expire, attempt)
+        attempt.timer = asyncio.get_running_loop().call_later(seconds, self.expire, attempt)
 
-    def _expire(self, attempt: Attempt) -> None:
+    def expire(self, attempt: Attempt, error: SwarmError | None = None) -> None:
+        """Let the attempt's time be over; `error` says whose time, None for the agent's."""
         if not attempt.concluded and attempt.stopped_by is None:
-            attempt.stopped_by = "timeout"
+            attempt.stopped_by, attempt.timeout = "timeout", error
             self.tell_to_end(attempt)
 
     def tell_to_end(self, attempt: Attempt, left: int = _INSISTENCES) -> None:
@@ -204,6 +210,8 @@ def cause_of(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, SpawnFailed):
         return "refused"
+    if isinstance(error, VerdictRejected):
+        return "verdict"
     if isinstance(error, WorkerFailed) and error.kind == "no_final":
         return "no_final"
     return "failed"

@@ -25,9 +25,10 @@ from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Past, Pinned, Program
 from swarm_core.engine.runs import RunResult, Runs
 from swarm_core.engine.sessions import OperatorSession, SessionRequest, Sessions
+from swarm_core.engine.silence import SilenceWatch
 from swarm_core.engine.state import EngineState, RunRecord, is_final
 from swarm_core.engine.suspend import Questions
-from swarm_core.errors import RunLost
+from swarm_core.errors import AccessDenied, RunLost
 from swarm_core.model.access import CapToken, Role
 from swarm_core.model.event import Event
 from swarm_core.model.ids import RunId, SessionId, new_id
@@ -63,7 +64,7 @@ class Engine:
         self.clock = clock or SystemClock()
         self.outputs = outputs
         self.state = EngineState()
-        self.sessions = Sessions(self.clock.time)
+        self.sessions = Sessions(steady_clock(self.clock))
         self.events = EventLog(None, size=self.settings.event_log_size, time=self.clock.time)
         self._authority = Authority(
             signer or CapTokenSigner.generate(),
@@ -71,6 +72,7 @@ class Engine:
             clock=steady_clock(self.clock),
             random_bytes=random_bytes,
         )
+        self._watch = SilenceWatch(self.sessions, self.events, longest=self._longest_silence)
         self._rng = rng or random.Random()
         crew = Crew()
         self._journal = (
@@ -122,6 +124,7 @@ class Engine:
         Runs in a store are interrupted: whoever opens it next can resume them. Others are cancelled.
         """
         self.state.closed = True
+        self._watch.close()
         running = [run for run in self.state.runs.values() if not run.done.done()]
         for run in running:
             self._runs.interrupt(run, "the engine was closed")
@@ -147,23 +150,41 @@ class Engine:
     ) -> CapToken:
         """Open a session and return its token; `ttl` is seconds. The host's own door: no token needed."""
         asked = request or SessionRequest()
-        return self._open_session(operator_id, role, asked, ttl=ttl or self.settings.session_ttl, run_id=run_id)[0]
+        token = self._authority.mint(operator_id, role, ttl=ttl or self.settings.session_ttl, run_id=run_id)
+        self._open_session(operator_id, token, asked, run_id=run_id, watched=self._authority.may_beat(token))
+        return token
+
+    def reattach(self, session_id: str, *, ttl: float | None = None) -> CapToken:
+        """Attach a session again and return a new token for it, good for `ttl` seconds; the one before it is withdrawn.
+
+        The host's own door, for an operator whose token is lost, and for the session of a run, whose token nobody has
+        until then. Raises: SessionNotFound; AccessDenied, when its token was made from another that is no longer good.
+        """
+        session = self.sessions.get(session_id)
+        life = ttl or self.settings.session_ttl
+        try:
+            token = self._authority.renew(session.nonce_digest, ttl=life)
+        except AccessDenied:
+            if session.derived:
+                raise
+            token = self._authority.mint(session.operator_id, session.role, ttl=life, run_id=session.run_id)
+        self.sessions.rebind(session, token, self.events, watched=self._authority.may_beat(token))
+        return token
 
     def _open_session(
-        self, operator_id: str, role: Role, request: SessionRequest, *, ttl: float, run_id: str | None
-    ) -> tuple[CapToken, OperatorSession]:
-        token = self._authority.mint(operator_id, role, ttl=ttl, run_id=run_id)
+        self, operator_id: str, token: CapToken, request: SessionRequest, *, run_id: str | None, watched: bool
+    ) -> OperatorSession:
         session_id = SessionId(new_id("S-", self._rng.getrandbits))
-        session = self.sessions.add(session_id, operator_id, role, token.nonce, request)
-        self.events.add("session_attached", None, None, {"session_id": session_id, "role": str(role)})
-        return token, session
+        session = self.sessions.add(session_id, operator_id, token, request, run_id=run_id, watched=watched)
+        self.events.add("session_attached", None, None, {"session_id": session_id, "role": str(token.role)})
+        return session
 
     def detach_silent(self) -> list[str]:
-        """Detach the sessions that missed too many heartbeats; return their ids."""
-        silent = self.sessions.silent(self.settings.heartbeat_interval * self.settings.heartbeat_misses)
-        for session in silent:
-            self.sessions.detach(session, self.events)
-        return [session.id for session in silent]
+        """Detach the sessions that missed too many heartbeats; return their ids. The engine does so by itself."""
+        return self._watch.detach_silent()
+
+    def _longest_silence(self) -> float:
+        return self.settings.heartbeat_interval * self.settings.heartbeat_misses
 
     # runs ----------------------------------------------------------------------------------------------------
 
@@ -207,7 +228,8 @@ class Engine:
         past: Past | None = None,
     ) -> RunRecord:
         asked = _with_blueprint_kinds(request or SessionRequest(), program)
-        session = self._open_session(operator_id, Role.OPERATOR, asked, ttl=self.settings.session_ttl, run_id=run_id)[1]
+        token = self._authority.mint(operator_id, Role.OPERATOR, ttl=self.settings.session_ttl, run_id=run_id)
+        session = self._open_session(operator_id, token, asked, run_id=run_id, watched=False)
         if self.holding is not None:
             self.holding.begin()
         run = self._runs.start(run_id, program, init_ctx, session, pinned=pinned, past=past)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 
 from attrs import define, field
 
 from swarm_core.contracts import Clock
-from swarm_core.engine.token_records import Entry, TokenRecord, TokenRecords, digest_of
+from swarm_core.engine.token_records import Digest, Entry, TokenRecord, TokenRecords, digest_of
 from swarm_core.errors import (
     BadSignature,
     RoleViolation,
@@ -120,6 +121,33 @@ class Authority:
         self._keep(narrower, bound.run_id, bound.task_id, bound.attempt, depth=bound.depth, parent=parent)
         return narrower
 
+    def renew(self, digest: Digest, *, ttl: float | None = None) -> CapToken:
+        """Make a token that takes the place of a living one: the same holder, role, scopes and uses, bound alike.
+
+        The old one is withdrawn, with its handles and every token made from it. The new one is good for as long as the
+        old one was, or for `ttl` seconds, and never longer than the token that the old one was made from. Raises:
+        TokenNotFound, TokenRevoked, TokenExpired, TokenUsesExhausted: it is no longer good.
+        """
+        entry = self._records.living(digest)
+        entry.check_uses()
+        record, now = entry.record, self._now()
+        ends = [record.expire_at if ttl is None else math.ceil(now + ttl)]
+        ends += [link.record.expire_at for link in entry.chain() if link is not entry]
+        if now >= record.expire_at or now >= min(ends):
+            raise TokenExpired
+        issued = int(now)
+        token = self._signer.mint(
+            record.agent_id,
+            record.role,
+            record.scopes,
+            ttl=min(ends) - issued,
+            max_uses=record.uses_left,
+            now=issued,
+        )
+        self._records.revoke(digest)
+        self._keep(token, record.run_id, record.task_id, record.attempt, depth=record.depth, parent=entry.parent)
+        return token
+
     def handle_for(self, token: CapToken | str) -> str:
         """Return a new short handle (`wh-` and 128 random bits) that stands for a living token.
 
@@ -177,6 +205,12 @@ class Authority:
         entry = self._allowed(self._signed(token), verb, data_key)
         entry.check_uses()
         return entry.record
+
+    def may_beat(self, token: CapToken) -> bool:
+        """Tell whether the token's holder can give signs of life with it."""
+        return self._gate.is_allowed(token.role, Verb.HEARTBEAT) and scope_covers(
+            token.scopes, f"verb:{Verb.HEARTBEAT}"
+        )
 
     def revoke(self, token_or_nonce: CapToken | str) -> bool:
         """Withdraw a token, its handles and every token made from it; return whether it was alive.

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from swarm_core.engine.dispatch import Dispatch
 from swarm_core.engine.journal import Journal
+from swarm_core.engine.links import link_at
 from swarm_core.engine.offload import read_rows, unpack_text
 from swarm_core.engine.owners import end_workers_of, is_alive, seen_now, this_owner
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Past
 from swarm_core.engine.recorded import read_events
-from swarm_core.engine.rows import encode_entries
+from swarm_core.engine.rows import encode_entries, linked_row
 from swarm_core.engine.state import RunRecord, Stop
 from swarm_core.errors import RunEnded, RunLost, RunOwned, StoreError
 from swarm_core.model.event import Event
-from swarm_core.model.run import JournalRow, Owner, RunChange, RunFilter, RunWrite, StoredRun
+from swarm_core.model.run import Owner, RunChange, RunFilter, RunWrite, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ class Holding:
         gone = [owner for owner in owners if owner.id != self._owner.id and not self._lives(owner)]
         living = {owner.id for owner in owners} - {owner.id for owner in gone} | {self._owner.id}
         left = [run for run in found if run.owner not in living and (run.owner or run.status is RunStatus.RUNNING)]
-        writes = [self._orphan(run) for run in left]
+        writes = [self._orphan(run, await link_at(self._store, run.id, run.last_seq)) for run in left]
         refused = await self._store.commit(writes) if writes else {}
         for owner in gone:
             end_workers_of(owner)
             await self._store.leave(owner.id)
         return [run.id for run in left if run.id not in refused]
 
-    def _orphan(self, run: StoredRun) -> RunWrite:
+    def _orphan(self, run: StoredRun, link: str) -> RunWrite:
         now, seq = self._parts.clock.time(), run.last_seq + 1
         facts = {"reason": "the engine that held the run is gone"}
         body = encode_entries([("run_interrupted", now, None, None, facts)])
@@ -132,7 +133,7 @@ class Holding:
         return RunWrite(
             run_id=run.id,
             epoch=run.epoch,
-            rows=(JournalRow(run_id=run.id, first_seq=seq, last_seq=seq, body=body),),
+            rows=(linked_row(run.id, link, seq, seq, body),),
             change=RunChange(updated_at=now, status=status, release=True),
         )
 

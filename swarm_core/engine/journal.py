@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 
 from attrs import asdict, evolve
 
+from swarm_core.codec.row_text import first_link, link_after, with_link
 from swarm_core.contracts import OutputStore, RunStore
 from swarm_core.engine.crew import Crew
 from swarm_core.engine.events import EventLog
+from swarm_core.engine.links import link_at
 from swarm_core.engine.offload import pack_entries
 from swarm_core.engine.rows import Entry
 from swarm_core.errors import StoreError, StoreUnavailable
@@ -43,6 +45,7 @@ class RunJournal:
         "dead",
         "dirty",
         "epoch",
+        "link",
         "log",
         "pending",
         "run_id",
@@ -55,6 +58,7 @@ class RunJournal:
     def __init__(self, journal: Journal, run_id: str, epoch: int, last_seq: int) -> None:
         self._journal, self.run_id, self.epoch = journal, run_id, epoch
         self.sent = last_seq
+        self.link = "" if last_seq else first_link(run_id)
         self.pending: list[Entry] = []
         self.waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.blueprints: Mapping[str, str] = {}
@@ -142,6 +146,8 @@ class RunJournal:
             body, large = pack_entries(entries, threshold)
             blobs.update(large)
             first, self.sent = self.sent + 1, self.sent + len(entries)
+            self.link = link_after(self.link, first, self.sent, body)
+            body = with_link(body, self.link)
             rows = (JournalRow(run_id=self.run_id, first_seq=first, last_seq=self.sent, body=body),)
         asked = self._opened or self._closed or self._expired or self._taken
         if self._change is None and self._created is None and not asked:
@@ -291,6 +297,8 @@ class Journal:
         runs, self._dirty = self._dirty, {}
         writes: list[RunWrite] = []
         for run in runs.values():
+            if not run.link:  # it is resumed
+                run.link = await link_at(self.store, run.run_id, run.sent)
             write, blobs = run.gather(self._threshold)
             writes.append(write)
             if blobs:

@@ -6,8 +6,8 @@ turn, is kept under its SHA-256. So of `{"verdict": "ok", "log": "<1 MB>"}` only
 thousand numbers as a whole. Numbers, true, false and null always stand, and so does the object with an event's facts.
 An object of the data that has a key `$output` or `$literal` stands as `{"$literal": <the object>}`.
 
-In a final ctx, what stands in several places is large from 512 bytes on where it comes again: the lanes of a fan-out all
-have the ctx that it began with. The work grows with what there is in memory, however often a part is shared.
+In a final ctx, what stands in several places is large from 512 bytes on where it comes again: the lanes of a fan-out
+all have the ctx that it began with. The work grows with what there is in memory, however often a part is shared.
 """
 
 from __future__ import annotations

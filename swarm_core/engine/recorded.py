@@ -22,7 +22,7 @@ class RecordedTask:
 
     `outcome` is None for a task that was under way, and for one that its flow gave up: that is `given_up` then.
     `failures` counts the attempts that a retry policy counts: those that ended. `base` is how many children were begun
-    before its last attempt. `ended_seq` is the number of its last event.
+    before its last attempt, `memory` what its attempts have remembered. `ended_seq` is the number of its last event.
     """
 
     id: TaskId
@@ -34,6 +34,7 @@ class RecordedTask:
     attempts: int = 0
     failures: int = 0
     base: int = 0
+    memory: dict[str, Any] | None = None
     cause: str = "failed"
     outcome: DispatchOutcome | DispatchFailed | None = None
     given_up: bool = False
@@ -135,6 +136,8 @@ def _take(recorded: Recorded, task: RecordedTask, event: Event) -> None:
             task.cause = event.data.get("cause", "failed")
         case "task_attempt_completed":
             task.failures += 1
+        case "task_remembered":
+            task.memory = {**(task.memory or {}), event.data["key"]: event.data["value"]}
         case "task_pass":
             _end(recorded, task, event, Pass(event.data["result"]), "pass")
         case "task_blocked":

@@ -11,15 +11,18 @@ from swarm_core.engine.budget import usage_of
 from swarm_core.engine.ends import Ends
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.state import Attempt, TaskRecord
-from swarm_core.errors import BudgetExceeded, DispatchFailed, InvalidTransition
+from swarm_core.errors import BudgetExceeded, DispatchFailed, InvalidTransition, WorkerTimeout
 from swarm_core.model.access import Role
 from swarm_core.model.call import Result
 from swarm_core.model.policy import NO_POLICY
 from swarm_core.model.task import Blocked, Cancelled, DispatchOutcome, Pass
+from swarm_core.model.value import json_copy
 from swarm_core.tokens import encode_token
 
 if TYPE_CHECKING:
     from swarm_core.engine.dispatch import Dispatch
+
+_LONGEST_KEY = 200
 
 
 class Requests:
@@ -53,6 +56,31 @@ class Requests:
         async with self._dispatch.aside(attempt):
             policy = run.program.policies.get(agent, NO_POLICY)
             return _result(await self._dispatch.carry_out(child, run.program.run, policy))
+
+    async def remember(self, attempt: Attempt, key: str, value: Any) -> None:
+        """Keep a value for the attempts of a task, those after a restart too; raises ValueError, NotJson."""
+        check_memory_key(key)
+        task = attempt.task
+        kept = json_copy(value, max_bytes=self._parts.settings.max_value_bytes)
+        task.memory = {**(task.memory or {}), key: kept}
+        self._ends.note(attempt, "task_remembered", {"key": key, "value": kept})
+        if task.run is not None and task.run.journal is not None:
+            await task.run.journal.committed()
+
+    def beat(self, attempt: Attempt) -> None:
+        """Give the session of the attempt's task a sign of life; who has detached it attaches it again himself."""
+        session = attempt.task.session
+        if session is not None and session.attached:
+            self._parts.sessions.beat(session, self._parts.events)
+
+    def time_out(self, attempt: Attempt, seconds: float, by: str) -> None:
+        """Let the attempt's time be over, because a layer says so."""
+        self._ends.expire(attempt, WorkerTimeout(seconds, by=by))
+
+    def waited(self, attempt: Attempt) -> float:
+        """Return the seconds that an attempt has waited for answers."""
+        since = attempt.waits_since
+        return attempt.waited + (0.0 if since is None else self._parts.clock.monotonic() - since)
 
     def spend(self, attempt: Attempt, amounts: Mapping[str, float]) -> None:
         """Note what an attempt used of its run's budget; raises ValueError, BudgetExceeded."""
@@ -102,6 +130,12 @@ class Requests:
     def handle_for(self, token: str) -> str:
         """Return a short handle that stands for an attempt's token."""
         return self._parts.authority.handle_for(token)
+
+
+def check_memory_key(key: str) -> None:
+    """Raise ValueError unless something may be remembered under this key."""
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY:
+        raise ValueError(f"a text of 1 to {_LONGEST_KEY} characters names what is remembered, not {key!r}"[:300])
 
 
 def _result(outcome: DispatchOutcome | DispatchFailed) -> Result:

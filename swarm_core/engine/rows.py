@@ -2,7 +2,8 @@
 
 A row's body is a JSON array with an entry per event: `[kind, time, task_id, attempt, data]`. An attempt's result stands
 once: `task_attempt_completed` leaves it out when the event after it is the end of the same task with the same result.
-Large values stand as references (see `engine.offload`).
+Large values stand as references (see `engine.offload`). After the entries stands the row's link, a string (see
+`codec.row_text`); older rows have none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from swarm_core.codec.row_text import link_after, text_of, with_link
 from swarm_core.errors import StoreUnreadable
 from swarm_core.model.event import Event
 from swarm_core.model.run import JournalRow
@@ -20,28 +22,17 @@ Entry: TypeAlias = "tuple[str, float, str | None, int | None, Mapping[str, Any]]
 
 _COMPLETED = "task_attempt_completed"
 _ENDS = frozenset({"task_pass", "task_blocked"})
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-_encode_ascii = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-def text_of(value: Any) -> str:
-    """Return a value as JSON text that can be written as UTF-8.
-
-    The text of an error may hold half a surrogate pair (a file name that is no UTF-8); then all that is not ASCII is
-    escaped.
-    """
-    text = _encode(value)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return _encode_ascii(value)
-    return text
 
 
 def encode_entries(entries: Sequence[Entry]) -> str:
     """Return the body of the row that holds these events."""
     return text_of(_without_twins(entries))
+
+
+def linked_row(run_id: str, before: str, first: int, last: int, text: str) -> JournalRow:
+    """Return the row of these events, linked to the row that has the link `before`."""
+    body = with_link(text, link_after(before, first, last, text))
+    return JournalRow(run_id=run_id, first_seq=first, last_seq=last, body=body)
 
 
 def _without_twins(entries: Sequence[Entry]) -> list[Entry]:
@@ -63,7 +54,7 @@ def decode_row(row: JournalRow) -> list[Event]:
     Raises: StoreUnreadable, naming the run and the row.
     """
     try:
-        entries = json.loads(row.body)
+        entries = entries_in(row)
         _restore_twins(entries)
         events = [
             Event(kind, row.run_id, seq, time, task_id, attempt, data)
@@ -74,6 +65,16 @@ def decode_row(row: JournalRow) -> list[Event]:
     if row.first_seq + len(events) - 1 != row.last_seq or not all(map(_is_well, events)):
         raise _unreadable(row, "it does not hold the events that it says")
     return events
+
+
+def entries_in(row: JournalRow) -> list[Any]:
+    """Return a row's entries as they stand, without its link; raises ValueError, RecursionError."""
+    entries = json.loads(row.body)
+    if type(entries) is not list:
+        raise ValueError("it is no array")
+    if entries and type(entries[-1]) is str:
+        entries.pop()
+    return entries
 
 
 def _restore_twins(entries: list[Any]) -> None:

@@ -189,7 +189,9 @@ class Runs:
     def _take_up(self, run: RunRecord, past: Past) -> None:
         """Let a run go on from its record."""
         run.replay = Replay(run.id, past.recorded)
-        run.questions = {question.key: question for question in past.questions}
+        for question in past.questions:
+            run.questions[question.key] = question
+            run.asked_by.setdefault(question.task_id, []).append(question.key)
         run.told = set(past.recorded.told)
         facts = facts_of(past.recorded)
         run.again = facts["again"]
@@ -351,8 +353,8 @@ class Runs:
             if not waiter.done():
                 waiter.set_result(None)
         run.rest.clear()
-        agents = {task.agent for task in run.live.values()}
-        if run.journal is not None and agents <= run.program.parks:
+        agents, at_work = {task.agent for task in run.live.values()}, self._parts.sessions.attachments.at_work
+        if run.journal is not None and agents <= run.program.parks and at_work.isdisjoint(run.live):
             self.halt(run, Stop("park"))
 
     async def rest_of(self, run: RunRecord) -> None:

@@ -35,7 +35,9 @@ class Attempt:
 
     `concluded` turns true when the worker is gone, or was given up; `outcome` is then what came of it, or the seconds
     until the next attempt. `waiter` belongs to whoever waits for that. `stopped_by` says why the worker was told to
-    end: cancel, verdict or timeout. `seq` is the number of its last event, `asks` how many questions it has asked.
+    end: cancel, verdict or timeout; `timeout` is the error of the last of these where a layer gave it. `seq` is the
+    number of its last event, `asks` how many questions it has asked. `waited` are the seconds that it has waited for
+    answers, without the present wait, which began at `waits_since`.
     """
 
     task: TaskRecord
@@ -53,6 +55,9 @@ class Attempt:
     concluded: bool = False
     seq: int = 0
     asks: int = 0
+    timeout: SwarmError | None = None
+    waited: float = 0.0
+    waits_since: float | None = None
 
 
 @define(eq=False, repr=False)
@@ -60,7 +65,9 @@ class TaskRecord:
     """One dispatched step, or a child of one.
 
     `failures` counts the attempts that a retry policy counts: not those that an engine took with it when it died.
-    `asked` has the task's questions in the order of asking, from before a restart too.
+    `repaired` says that there was an attempt more because an answer broke the agent's verdict contract.
+    `asked` has the task's questions in the order of asking, `memory` what its attempts have remembered; both from
+    before a restart too.
     """
 
     id: TaskId
@@ -79,7 +86,9 @@ class TaskRecord:
     children_begun: int = 0
     questions: int = 0
     failures: int = 0
+    repaired: bool = False
     asked: list[Question] | None = None
+    memory: dict[str, Any] | None = None
     suspended_on: ResumeKey | None = None
     last_result: Any = None
     error: str | None = None
@@ -140,8 +149,9 @@ class RunRecord:
     that is on disk. `rest` are those who wait until all that is left waits for answers. `busy` counts the tasks that
     somebody works on, `asking` those that wait for an answer, `waiting_for` has the keys of what they ask (an ordered
     set). `stop` says why the driver was cancelled when it was not by a cancel of the run. `questions` are those from
-    before a restart, `told` the keys of those whose answers are on record. `bounded` says whether the run or an agent
-    has a budget at all. `successor` is the record of the same run after it was parked.
+    before a restart by key, `asked_by` their keys by task, `told` the keys of those whose answers are on record.
+    `bounded` says whether the run or an agent has a budget at all. `successor` is the record of the same run after it
+    was parked.
     """
 
     id: RunId
@@ -165,6 +175,7 @@ class RunRecord:
     again: int = 0
     waiting_for: dict[str, None] = field(factory=dict)
     questions: dict[str, Question] = field(factory=dict)
+    asked_by: dict[str, list[str]] = field(factory=dict)
     told: set[str] = field(factory=set)
     status: RunStatus = RunStatus.RUNNING
     final_ctx: Any = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from swarm_core.engine.links import link_at
 from swarm_core.engine.owners import end_workers_of, this_owner
 from swarm_core.engine.recorded import read_events
-from swarm_core.engine.rows import Entry, encode_entries
+from swarm_core.engine.rows import Entry, encode_entries, linked_row
 from swarm_core.errors import EngineError, RunEnded, RunLost
-from swarm_core.model.run import JournalRow, RunChange, RunWrite, StoredRun
+from swarm_core.model.run import RunChange, RunWrite, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ async def _last_write(history: History, run: StoredRun) -> RunWrite:
     entries: list[Entry] = [("task_cancelled", now, task.id, task.attempts or None, {}) for task in left]
     entries.append(("run_ended", now, None, None, {"status": "cancelled", "error": _ERROR}))
     first, last = run.last_seq + 1, run.last_seq + len(entries)
-    row = JournalRow(run_id=run.id, first_seq=first, last_seq=last, body=encode_entries(entries))
+    before = await link_at(history.store, run.id, run.last_seq)
+    row = linked_row(run.id, before, first, last, encode_entries(entries))
     counts = {**recorded.counts, "cancelled": recorded.counts["cancelled"] + len(left)}
     questions = await history.store.questions(run.id, open_only=True)
     return RunWrite(

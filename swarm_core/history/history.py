@@ -16,10 +16,11 @@ from swarm_core.engine.recorded import read_events as recorded_in
 from swarm_core.engine.rows import decode_row
 from swarm_core.errors import RunNotFound
 from swarm_core.model.event import Event
-from swarm_core.model.run import Owner, Question, QuestionState, RunFilter, StoredRun
+from swarm_core.model.run import JournalRow, Owner, Question, QuestionState, RunFilter, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
 if TYPE_CHECKING:
+    from swarm_core.codec.chain import Chain
     from swarm_core.history.health import Health
     from swarm_core.history.steps import StepRecord
 
@@ -162,6 +163,24 @@ class History:
         """Return the final ctx of a run, None when it has none; raises RunNotFound, StoreUnreadable."""
         text = await self.store.result(run_id)
         return None if text is None else await unpack_text(text, self.outputs.load)
+
+    async def chain(self, run_id: str, *, head: str | None = None) -> Chain:
+        """Tell whether the journal of a run is the one that was written, and its record agrees with it.
+
+        `head` is a link that one of the run's rows must have (64 hex digits, as a `Chain` has it). Raises: RunNotFound;
+        ValueError, for a head that is none.
+        """
+        from swarm_core.codec.row_text import link_from_hex
+        from swarm_core.history.chain import chain_of
+
+        return await chain_of(self, run_id, head=None if head is None else link_from_hex(head))
+
+    async def rows(self, run_id: str) -> AsyncIterator[JournalRow]:
+        """Yield the rows of a run's journal as they stand; raises RunNotFound, StoreUnreadable."""
+        from swarm_core.history.chain import rows_of
+
+        async for row in rows_of(self, await self.store.get(run_id)):
+            yield row
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Event]:
         """Yield the events of a run as they come, until the run has ended or nobody holds it any more."""

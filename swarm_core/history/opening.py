@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from swarm_core import builtin
-from swarm_core.contracts import OutputStore, RunStore
-from swarm_core.errors import SettingsError, did_you_mean
-from swarm_core.factories import Catalog, StoreFactory
+from swarm_core.contracts import BlueprintStore, OutputStore, RunStore
+from swarm_core.factories import Catalog
 from swarm_core.history.history import History
 from swarm_core.host import Host
-from swarm_core.settings import Settings, store_url
+from swarm_core.settings import Settings, blueprints_url, store_url
 
 _MEMORY = "memory://"
 
@@ -23,7 +22,7 @@ async def open_store(settings: Settings, url: str | None = None) -> AsyncIterato
     Raises: SettingsError, when no installed store has the URL's scheme; StoreUnavailable, StoreUnreadable.
     """
     wanted = store_url(settings, url)
-    async with _factory(_catalog(settings), "run", wanted).open(wanted) as store:
+    async with _catalog(settings).store("run", wanted).open(wanted) as store:
         yield store
 
 
@@ -36,27 +35,28 @@ async def open_history(settings: Settings, url: str | None = None) -> AsyncItera
     wanted = store_url(settings, url)
     catalog = _catalog(settings)
     async with AsyncExitStack() as stack:
-        store: RunStore = await stack.enter_async_context(_factory(catalog, "run", wanted).open(wanted))
+        store: RunStore = await stack.enter_async_context(catalog.store("run", wanted).open(wanted))
         yield History(store, await _outputs_of(store, catalog, stack), lease=settings.engine.lease)
+
+
+@asynccontextmanager
+async def open_blueprints(settings: Settings, url: str | None = None) -> AsyncIterator[BlueprintStore]:
+    """Open the store of Blueprints at a URL, by default the one of the settings, else the file of the project's runs.
+
+    Raises: as `open_store`.
+    """
+    wanted = blueprints_url(settings, url)
+    async with _catalog(settings).store("blueprint", wanted).open(wanted) as store:
+        yield store
 
 
 async def _outputs_of(store: RunStore, catalog: Catalog, stack: AsyncExitStack) -> OutputStore:
     """Return where a run store keeps outputs; when it keeps none, an empty one: each engine had its own."""
     if store.outputs is not None:
         return store.outputs
-    empty: OutputStore = await stack.enter_async_context(_factory(catalog, "output", _MEMORY).open(_MEMORY))
+    empty: OutputStore = await stack.enter_async_context(catalog.store("output", _MEMORY).open(_MEMORY))
     return empty
 
 
 def _catalog(settings: Settings) -> Catalog:
     return Host.load(None, settings, builtin=(builtin,), strict=False).catalog
-
-
-def _factory(catalog: Catalog, role: str, url: str) -> StoreFactory:
-    scheme = url.partition("://")[0]
-    found = catalog.stores.get((role, scheme))
-    if found is None:
-        known = [name for each, name in catalog.stores if each == role]
-        hint = did_you_mean(scheme, known, otherwise="installed")
-        raise SettingsError(f"no {role} store for {scheme + '://'!r}", hint=hint)
-    return found

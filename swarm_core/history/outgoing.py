@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from swarm_core.codec import unstructure
+from swarm_core.codec.row_text import text_of
 from swarm_core.engine.offload import references
-from swarm_core.engine.rows import text_of
+from swarm_core.engine.rows import entries_in
 from swarm_core.errors import EngineError
+from swarm_core.history.chain import rows_of
 from swarm_core.history.limits import LONGEST_LINE
 from swarm_core.history.lines import (
     FORMAT,
@@ -25,12 +27,10 @@ from swarm_core.history.lines import (
     RunLine,
     ValueLine,
 )
-from swarm_core.model.run import JournalRow, StoredRun
+from swarm_core.model.run import StoredRun
 
 if TYPE_CHECKING:
     from swarm_core.history.history import History
-
-_PAGE = 500
 
 
 async def lines_of(history: History, run_id: str) -> AsyncIterator[str]:
@@ -63,8 +63,8 @@ async def _lines(history: History, run: StoredRun) -> AsyncIterator[Line]:
         yield line
     asked: set[str] = set()
     attempts: dict[tuple[str, int], None] = {}
-    async for row in _rows(history, run):
-        events = json.loads(row.body)
+    async for row in rows_of(history, run):
+        events = entries_in(row)
         async for value in _values(history, events, told):
             yield value
         yield EventsLine(first=row.first_seq, last=row.last_seq, body=row.body)
@@ -88,17 +88,6 @@ async def _lines(history: History, run: StoredRun) -> AsyncIterator[Line]:
                     event=record.event,
                     parent_refs=record.parent_refs,
                 )
-
-
-async def _rows(history: History, run: StoredRun) -> AsyncIterator[JournalRow]:
-    """Yield the rows that were there when the record was read; what came after it belongs to another record."""
-    after = 0
-    while rows := await history.store.rows(run.id, after, _PAGE):
-        for row in rows:
-            if row.last_seq > run.last_seq:
-                return
-            yield row
-        after = rows[-1].last_seq
 
 
 async def _result(history: History, run: StoredRun, told: set[str]) -> AsyncIterator[Line]:

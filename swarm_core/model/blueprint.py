@@ -81,7 +81,8 @@ class SubprocessOutput:
     """How the output of a command becomes a result.
 
     `format` is one of SUBPROCESS_FORMATS. `result_ptr` is the JSON Pointer (RFC 6901) of the value in it, `ok_from` the
-    pointer of a truth value that says whether it is a success; without it the exit code alone says so.
+    pointer of a truth value that says whether it is a success, or with a `!` before it of what tells a failure, such as
+    `!/is_error`; without it the exit code alone says so.
     """
 
     __repr__ = shown

@@ -13,6 +13,7 @@ from swarm_core.model.shown import shown
 EVENT_KINDS: Mapping[str, str] = {
     "session_attached": "a session began; session_id, role",
     "session_detached": "a session ended or fell silent; session_id",
+    "session_reattached": "a session that was detached is attached again, or has a new token; session_id",
     "task_created": "a step or a child task was begun; agent, address, depth, input_digest, parent, refused",
     "task_attempt_started": "an attempt began; agent, children",
     "task_attempt_completed": "an attempt ended with a result; ok, result",
@@ -25,6 +26,7 @@ EVENT_KINDS: Mapping[str, str] = {
     "senior_queried": "a senior was asked; question",
     "senior_answered": "a question was answered; key, answer, by",
     "question_expired": "a question's time was over; key, answer when it has a default",
+    "task_remembered": "an attempt noted what it will need again if it is begun anew; key, value",
     "budget_spent": "a worker reported what it used of a budget's counters; spent",
     "run_started": "a run began; blueprint",
     "run_waiting": "a run has nothing to do until somebody answers; questions",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from swarm_core.model.shown import shown
 
@@ -23,7 +24,8 @@ class Problem:
     """One thing that is wrong, where it stands, and what to do about it.
 
     `path` is a JSONPath-like place (`$.agents[2].kind`); `line` and `column` count from 1 and are None where the source
-    has none (a document passed as data).
+    has none (a document passed as data). `fix` has the JSON Patch operations (RFC 6902) that mend the document, None
+    where that takes thought.
     """
 
     __repr__ = shown
@@ -36,6 +38,7 @@ class Problem:
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    fix: tuple[Mapping[str, Any], ...] | None = field(default=None, hash=False)
 
     @property
     def place(self) -> str:
@@ -58,5 +61,6 @@ class Problem:
             "file": self.file,
             "line": self.line,
             "column": self.column,
+            "fix": None if self.fix is None else [dict(operation) for operation in self.fix],
         }
         return {key: value for key, value in facts.items() if value is not None}

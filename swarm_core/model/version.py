@@ -112,3 +112,28 @@ class SemverReq:
 
 VersionSelector = Latest | Fixed | SemverReq
 """How a version is chosen; in a document told apart by `kind`."""
+
+
+@frozen(kw_only=True)
+class InlineRef:
+    """A Blueprint that is told as it is: the document itself."""
+
+    __repr__ = shown
+
+    kind: ClassVar[str] = "inline"
+    value: Any
+
+
+@frozen(kw_only=True)
+class IdRef:
+    """A Blueprint that a store keeps under an id, in the version that is selected."""
+
+    __repr__ = shown
+
+    kind: ClassVar[str] = "id"
+    id: str
+    version: VersionSelector = field(factory=Latest)
+
+
+BlueprintRef = InlineRef | IdRef
+"""How a document says which Blueprint it means; told apart by `kind`."""

@@ -8,7 +8,12 @@ from swarm_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from swarm_core.testing.checks import ContractBroken as ContractBroken
+    from swarm_core.testing.checks import check_blueprint_store as check_blueprint_store
+    from swarm_core.testing.checks import check_durable_blueprint_store as check_durable_blueprint_store
     from swarm_core.testing.checks import check_durable_run_store as check_durable_run_store
+    from swarm_core.testing.checks import check_enhance_log_store as check_enhance_log_store
+    from swarm_core.testing.checks import check_enhance_setting_store as check_enhance_setting_store
+    from swarm_core.testing.checks import check_issue_store as check_issue_store
     from swarm_core.testing.checks import check_layer as check_layer
     from swarm_core.testing.checks import check_output_store as check_output_store
     from swarm_core.testing.checks import check_plugin as check_plugin
@@ -31,7 +36,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "checks": (
         "ContractBroken",
+        "check_blueprint_store",
+        "check_durable_blueprint_store",
         "check_durable_run_store",
+        "check_enhance_log_store",
+        "check_enhance_setting_store",
+        "check_issue_store",
         "check_layer",
         "check_output_store",
         "check_plugin",

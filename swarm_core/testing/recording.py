@@ -14,11 +14,13 @@ from swarm_core.contracts import NO_DEFAULT, AttemptContext
 from swarm_core.engine.budget import RunBudget
 from swarm_core.engine.events import check_own_kind
 from swarm_core.engine.gate import Authority, RoleVerbGate
+from swarm_core.engine.requests import check_memory_key
 from swarm_core.errors import PollTimeout, ResourceNotFound, TokenRevoked
 from swarm_core.model.access import Role
 from swarm_core.model.budget import Budget
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value
+from swarm_core.model.value import json_copy
 from swarm_core.tokens import CapTokenSigner, encode_token
 
 _EPOCH = 1_800_000_000.0
@@ -43,7 +45,9 @@ class RecordingContext(AttemptContext):
     `child(agent, input)` gives a child's result, by default its input. `answers` are given to questions one after the
     other; without one, a question with a timeout has its default or runs into the timeout, and one without is a
     LookupError. `answers=None` stands for people who take their time: each question then waits for ever. `counters` are
-    the budget's limits for what is spent.
+    the budget's limits for what is spent. `memory` is what the task remembers, from the beginning when given; `beats`
+    counts signs of life, `timeouts` has the seconds and the layer of each `time_out`, which ends nothing here; `waited`
+    may be set.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class RecordingContext(AttemptContext):
         counters: Mapping[str, float] | None = None,
         resources: Mapping[str, Any] | None = None,
         deadline: float | None = None,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         self.latest: Result | None = None
         self.outputs: list[OutputEvent] = []
@@ -61,7 +66,12 @@ class RecordingContext(AttemptContext):
         self.children: list[tuple[str, Any]] = []
         self.asked: list[AskedQuestion] = []
         self.resources = dict(resources or {})
+        self.memory = dict(memory or {})
+        self.beats = 0
+        self.timeouts: list[tuple[float, str]] = []
         self.ended = False
+        self._remembered = dict(self.memory)
+        self._waited = 0.0
         self._child, self._deadline = child, deadline
         self._script = None if answers is None else tuple(answers)
         self._answers = None if self._script is None else deque(self._script)
@@ -78,6 +88,7 @@ class RecordingContext(AttemptContext):
             counters=self._counters,
             resources=self.resources,
             deadline=self._deadline,
+            memory=self._remembered,
         )
 
     def end(self) -> None:
@@ -153,6 +164,37 @@ class RecordingContext(AttemptContext):
                 raise PollTimeout
             return default
         raise LookupError(f"nobody answers {question!r}; give RecordingContext(answers=[...])")
+
+    @property
+    def waited(self) -> float:
+        """The seconds that were set."""
+        self._alive()
+        return self._waited
+
+    @waited.setter
+    def waited(self, seconds: float) -> None:
+        self._waited = seconds
+
+    async def remember(self, key: str, value: Any) -> None:
+        """Keep the value in `memory`, under the rules that an engine has for it."""
+        self._alive()
+        check_memory_key(key)
+        self.memory[key] = json_copy(value)
+
+    def recall(self, key: str) -> Any:
+        """Return what is in `memory`."""
+        self._alive()
+        return json_copy(self.memory.get(key))
+
+    def beat(self) -> None:
+        """Count a sign of life."""
+        self._alive()
+        self.beats += 1
+
+    def time_out(self, seconds: float, *, by: str) -> None:
+        """Write down that a layer let the attempt's time be over."""
+        self._alive()
+        self.timeouts.append((seconds, by))
 
     def spend(self, **amounts: float) -> None:
         """Add the amounts up, under the rules that an engine has for them."""

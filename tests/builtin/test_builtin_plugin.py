@@ -12,6 +12,8 @@ from swarm_core.model.call import Result
 from swarm_core.model.nodes import Lit, Path, Step
 from swarm_core.settings import Settings
 
+ROLES = ("run", "output", "blueprint", "issue", "enhance_setting", "enhance_log")
+
 
 @pytest.fixture(scope="module")
 def catalog():
@@ -30,9 +32,9 @@ def test_everything_is_admitted(catalog):
 
     assert provided == {
         "kinds": {"ask", "function", "rust_fn"},
-        "layers": {"resolver"},
+        "layers": {"resolver", "project_name_alias", "sink", "input_inject", "verdict"},
         "sets": {"standard"},
-        "stores": {(role, scheme) for role in ("run", "output") for scheme in ("memory", "sqlite")},
+        "stores": {(role, scheme) for role in ROLES for scheme in ("memory", "sqlite")},
         "functions": {"identity"},
     }
 

@@ -14,14 +14,25 @@ from pathlib import Path
 
 import pytest
 
-from swarm_core.builtin.sqlite import SQLITE_OUTPUTS, SQLITE_RUNS, open_sqlite_runs, schema
+from swarm_core.builtin.sqlite import (
+    SQLITE_OUTPUTS,
+    SQLITE_RUNS,
+    open_sqlite_blueprints,
+    open_sqlite_enhance_log,
+    open_sqlite_issues,
+    open_sqlite_runs,
+    schema,
+)
 from swarm_core.errors import SettingsError, StoreUnavailable, StoreUnreadable
+from swarm_core.model.enhance import IssuePayload
 from swarm_core.model.output import Partial
 from swarm_core.model.run import Durability, JournalRow, QuestionState, RunFilter, RunWrite
 from swarm_core.model.task import RunStatus
+from swarm_core.model.version import CommitMetadata
 
 CHILD = Path(__file__).with_name("store_child.py")
-VERSION_1 = Path(__file__).with_name("stores") / "version-1.sql"
+STORES = Path(__file__).with_name("stores")
+VERSION_1 = STORES / "version-1.sql"
 
 
 async def refused(path, kind=StoreUnreadable):
@@ -347,12 +358,12 @@ def as_nobody():
 class TestMigration:
     """P11: an old store opens with new code."""
 
-    @pytest.fixture
-    def old(self, tmp_path):
-        make(tmp_path / "runs.db", VERSION_1.read_text(encoding="utf-8"))
+    @pytest.fixture(params=range(1, schema.LATEST))
+    def old(self, request, tmp_path):
+        make(tmp_path / "runs.db", (STORES / f"version-{request.param}.sql").read_text(encoding="utf-8"))
         return tmp_path / "runs.db"
 
-    async def test_p11_a_store_of_version_1_is_migrated_and_keeps_everything(self, old):
+    async def test_p11_a_store_of_an_older_version_is_migrated_and_keeps_everything(self, old):
         async with open_sqlite_runs(f"sqlite:///{old}") as store:
             runs = {run.id: run for run in await store.runs(RunFilter())}
             question = await store.question("R-1")
@@ -379,6 +390,42 @@ class TestMigration:
         async with open_sqlite_runs(f"sqlite:///{old}") as store:
             assert "x" == (await store.outputs.get(ref)).event.chunk
             assert 4 == (await store.get("RUN-1")).last_seq
+
+    async def test_p11_a_migrated_store_keeps_blueprints_beside_its_runs(self, old):
+        url = f"sqlite:///{old}"
+
+        async with open_sqlite_blueprints(url) as blueprints, open_sqlite_runs(url) as runs:
+            entry = await blueprints.write_new("review", '{"id":"review"}', parent=None, metadata=CommitMetadata())
+            assert [entry] == list(await blueprints.history("review"))
+            await runs.delete("RUN-1")
+            await runs.delete("RUN-2")
+            assert ('{"id":"review"}', entry) == await blueprints.read_head("review")
+            assert [] == list(await runs.problems())
+
+    async def test_p11_a_migrated_store_keeps_issues_beside_its_runs(self, old):
+        issue = IssuePayload(issue_id="h-1", blueprint_id="review", intent="shorter")
+        url = f"sqlite:///{old}"
+
+        async with open_sqlite_issues(url) as issues, open_sqlite_enhance_log(url) as log:
+            await issues.create(issue)
+            assert issue == (await issues.pop_pending("E-1", now=1.0, until=2.0)).issue
+            assert [] == list(await log.list_all())
+        async with open_sqlite_runs(url) as runs:
+            assert [] == list(await runs.problems())
+
+    async def test_p11_blueprints_of_an_older_store_keep_their_versions(self, tmp_path):
+        make(tmp_path / "runs.db", (STORES / "version-3.sql").read_text(encoding="utf-8"))
+
+        async with open_sqlite_blueprints(f"sqlite:///{tmp_path}/runs.db") as blueprints:
+            newest, first = await blueprints.history("kept")
+            assert (2, "1.0.0", (first.version,)) == (newest.number, newest.label, newest.parents)
+            assert ("because", "alice", 1000.5) == (
+                first.metadata.rationale,
+                first.metadata.author,
+                first.committed_at,
+            )
+            assert '{"id":"kept"}' == (await blueprints.read_version("kept", first.version))[0]
+            assert [] == list(await blueprints.problems())
 
     async def test_p11_a_migrated_store_says_so_to_older_programs(self, old):
         async with open_sqlite_runs(f"sqlite:///{old}"):
@@ -407,7 +454,7 @@ class TestMigration:
         versions = [end["version"] for end in ends]
         assert [1, schema.LATEST] == sorted(set(versions))
         assert versions == sorted(versions)
-        assert len(versions) > len(schema.MIGRATIONS[1])
+        assert len(versions) > sum(map(len, schema.MIGRATIONS[1:]))
         for end in ends:
             asyncio.run(self.still_whole(end["path"]))
 

@@ -102,7 +102,7 @@ class TestOperators:
 
         assert problem.code == "unknown_kind"
         assert problem.hint is not None
-        assert problem.hint.startswith("swarm-plugin-operator will bring it and is not released yet; bind the agent")
+        assert problem.hint.startswith("pip install swarm-plugin-operator brings it; installed: ")
 
 
 class TestNames:
@@ -245,9 +245,9 @@ class TestRefs:
     def test_row_35_refs_are_found_in_every_body_in_pre_order(self, found, blueprint):
         flow = Seq(
             children=(
-                Branch(cond=Lit(value=True), then=step("a1"), else_=step("a2")),
+                Branch(cond=Path(at="$.yes"), then=step("a1"), else_=step("a2")),
                 Loop(counter=Path(at="$.n"), cond=Lit(value=True), body=step("a3"), max=1),
-                Fanout(items=Lit(value=[]), bind=Path(at="$.i"), body=step("a4"), join=Join.ALL, out=Path(at="$.o")),
+                Fanout(items=Path(at="$.l"), bind=Path(at="$.i"), body=step("a4"), join=Join.ALL, out=Path(at="$.o")),
                 Try(body=Seq(children=(step("a5"),)), catch=step("a6")),
                 step("a7"),
             )

@@ -99,10 +99,19 @@ class TestOrder:
 
         assert chain == (
             LinkedLayer(
-                key="outer", stage=Stage.OBSERVE, provider="outer (swarm-plugin-outer 3.0)", why="the blueprint"
+                key="outer",
+                stage=Stage.OBSERVE,
+                provider="outer (swarm-plugin-outer 3.0)",
+                why="the blueprint",
+                options={"mark": "x"},
             ),
-            LinkedLayer(key="deep", stage=Stage.DELEGATE, provider=None, why="the blueprint"),
+            LinkedLayer(key="deep", stage=Stage.DELEGATE, provider=None, why="the blueprint", options={"mark": "x"}),
         )
+
+    def test_the_chain_tells_the_options_that_were_given(self, linked):
+        (layer,) = linked(LayerUse(key="near", options={"mark": "y"})).chain
+
+        assert layer.options == {"mark": "y"}
 
     async def test_of_a_layer_that_is_listed_twice_the_first_counts(self, linked, call):
         twice = (LayerUse(key="near", options={"mark": "1"}), LayerUse(key="near", options={"mark": "2"}))
@@ -127,7 +136,7 @@ class TestSelection:
         assert result.value[1][0] == "near:y"
         assert [(layer.key, layer.why) for layer in chain.chain] == [
             ("outer", "layer set 'team'"),
-            ("near", "layer set 'team'"),
+            ("near", "layer set 'team', options of the blueprint"),
             ("deep", "the blueprint"),
         ]
 

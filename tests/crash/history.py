@@ -30,8 +30,9 @@ class Break:
 class RunSeen:
     """One run: how it stands in the end, its events now, and what was read of them before.
 
-    `retries` are the agents whose policy grants further attempts; `wanted` are the ends that are right. `ended_by` is
-    when the run was first seen to have ended, on the monotonic clock. `flow` and `init_ctx` are what was submitted.
+    `retries` are the agents whose policy grants further attempts; `wanted` are the ends that are right. `chain` is what
+    the hash chain over the journal finds wrong. `ended_by` is when the run was first seen to have ended, on the
+    monotonic clock. `flow` and `init_ctx` are what was submitted.
     """
 
     id: str
@@ -41,6 +42,7 @@ class RunSeen:
     init_ctx: Any
     retries: Collection[str] = ()
     final_ctx: Any = None
+    chain: Sequence[str] = ()
     events: Sequence[Mapping[str, Any]] = ()
     read_before: Sequence[Sequence[Mapping[str, Any]]] = ()
     wanted: Sequence[str] = ("done",)
@@ -54,16 +56,20 @@ class RunSeen:
     def may_retry(self, address: str) -> bool:
         """Tell whether a step may be tried again, by the agent that the flow names at its address.
 
-        Not by the events: a kill may have come before the beginning of a step was written down.
+        Not by the events: a kill may have come before the beginning of a step was written down. Only a task that a
+        worker started stands nowhere in the flow; of one that is not on record either nobody can tell.
         """
         node = self.flow
         for piece in address.strip("/").split("/"):
-            name = piece.partition("@")[0]
+            name = piece.partition("@")[0].replace("lane", "body")
             below = node.get("children", []) if name.isdigit() else node.get(name)
             node = dict(enumerate(below)).get(int(name)) if name.isdigit() else below
             if not isinstance(node, Mapping):
-                return False  # below a step: a task that its worker started
+                return self._agents().get(address) in (None, *self.retries)
         return node.get("ref") in self.retries
+
+    def _agents(self) -> dict[str, str]:
+        return {event["address"]: event["agent"] for event in self.events if event["kind"] == "task_created"}
 
     def ends(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Return the ends of tasks in order, each with its step address."""

@@ -181,6 +181,13 @@ def i6_events_are_one_story(history: History) -> Iterator[Violation]:
                 yield Violation("I6", run.id, f"its first {len(before)} events are not those that were read before")
 
 
+def i14_the_chain_holds(history: History) -> Iterator[Violation]:
+    """Every row of a journal has its link, whoever wrote it: the engine, its successor, a sweep, a rerun."""
+    for run in history.runs:
+        for found in run.chain:
+            yield Violation("I14", run.id, found)
+
+
 # attempts ----------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +276,7 @@ INVARIANTS: Mapping[str, Invariant] = {
         i11_keys_are_stable,
         i12_an_end_is_final,
         i13_the_first_answer_counts,
+        i14_the_chain_holds,
     )
 }
 

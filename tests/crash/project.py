@@ -398,6 +398,7 @@ class Project:
             init_ctx=submitted["default_init_ctx"],
             retries=[name for name, hint in _hints(submitted).items() if "retry" in hint],
             final_ctx=run["final_ctx"],
+            chain=run["chain"],
             events=run["events"],
             read_before=self.reads.get(run["id"], ()),
             wanted=self.wanted.get(run["id"], ("done",)),

@@ -41,7 +41,7 @@ def look(store: Path) -> Look:
 
 
 def look_closely(store: Path) -> Look:
-    """Return the same, each run with its `events` and its `final_ctx`, and what the store finds wrong with itself."""
+    """Return the same, each run with its `events`, what its `chain` has found and its `final_ctx`, and the problems."""
     return _with(store, _look_closely)
 
 
@@ -98,6 +98,7 @@ async def _look_closely(history: History) -> Look:
         {
             **run,
             "events": [event.as_json() for event in await history.events(run["id"])],
+            "chain": [finding.message for finding in (await history.chain(run["id"])).findings],
             "final_ctx": await history.result(run["id"]),
         }
         for run in seen.runs

@@ -158,11 +158,18 @@ def test_i4_a_further_attempt_of_a_step_whose_beginning_no_event_tells_of_is_non
 def test_a_flow_says_which_steps_may_be_tried_again():
     link, gate = {"kind": "step", "ref": "link"}, {"kind": "step", "ref": "gate"}
     loop = {"kind": "loop", "body": {"kind": "seq", "children": [gate, link]}}
-    run = evolve(RIGHT, retries=["link"], flow={"kind": "seq", "children": [loop, gate]})
+    children = [
+        {"kind": "task_created", "address": f"/1/child@{number}", "agent": agent}
+        for number, agent in ((1, "gate"), (2, "link"))
+    ]
+    lanes = {"kind": "fanout", "body": {"kind": "seq", "children": [gate, link]}}
+    flow = {"kind": "seq", "children": [loop, gate, lanes]}
+    run = evolve(RIGHT, retries=["link"], flow=flow, events=children)
 
-    may = [address for address in ("/0/body@3/0", "/0/body@3/1", "/0/body@3/1/0", "/1", "/7") if run.may_retry(address)]
+    steps = ("/0/body@3/0", "/0/body@3/1", "/1", "/1/child@1", "/1/child@2", "/1/child@3", "/2/lane@4/0", "/2/lane@4/1")
+    may = [address for address in steps if run.may_retry(address)]
 
-    assert ["/0/body@3/1"] == may
+    assert ["/0/body@3/1", "/1/child@2", "/1/child@3", "/2/lane@4/1"] == may  # of the third child nothing is known
 
 
 def test_i5_a_final_ctx_that_the_results_do_not_give():
@@ -266,6 +273,10 @@ def test_p18_i13_an_answer_that_was_acknowledged_and_is_another_now(answers, rig
     history = evolve(GOOD, given={"R-1": ["no", "yes"]}, kept=[("R-1", "no")], answers=answers)
 
     assert (set() if right else {"I13"}) == numbers(history)
+
+
+def test_i14_a_journal_whose_chain_is_broken():
+    assert {"I14"} == numbers(with_run(chain=["events 3 to 4 are not what was written after event 2"]))
 
 
 def test_every_invariant_is_named_in_a_test():

@@ -31,6 +31,7 @@ from swarm_core.tokens import encode_token
 DOORS = {
     "attach_session": (Verb.ATTACH_SESSION, lambda scene: ("deputy",)),
     "detach": (Verb.DETACH_SESSION, lambda scene: ()),
+    "reattach": (Verb.ATTACH_SESSION, lambda scene: ()),
     "heartbeat": (Verb.HEARTBEAT, lambda scene: ()),
     "verify_token": (Verb.VERIFY_TOKEN, lambda scene: (scene.operator, Verb.POLL_TASK)),
     "start_task": (Verb.START_TASK, lambda scene: (TaskSpec("worker", "go"),)),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm_core.engine.rows import decode_row, encode_entries, text_of
+from swarm_core.codec.row_text import text_of
+from swarm_core.engine.rows import decode_row, encode_entries
 from swarm_core.errors import StoreUnreadable
 from swarm_core.model.event import EVENT_KINDS
 from swarm_core.model.run import JournalRow

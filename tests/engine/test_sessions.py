@@ -63,7 +63,7 @@ class TestSessions:
         bridge, flow = Bridge(), {"kind": "seq", "children": [one_step(out="$.a"), one_step(out="$.b")]}
         request = SessionRequest(operator_kind=MAIN_AI, bridge_id="br-1")
         run = desk.engine.launch(program(flow, looking), {}, operator_id="ada", request=request)
-        desk.engine.sessions.senior_bridges["br-1"] = bridge
+        desk.engine.sessions.attachments.seniors.attach("br-1", bridge)
         await desk.engine.wait(run.id)
 
         assert [(MAIN_AI, "ada", bridge)] * 2 == seen

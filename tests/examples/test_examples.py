@@ -128,3 +128,100 @@ class TestApproval:
         asked = json.loads(swarm("questions", run, "--json", cwd=tmp_path).stdout)
 
         assert (3, ["open"]) == (refused.returncode, [question["state"] for question in asked])
+
+
+class TestSenior:
+    """A worker is stuck, a policy answers the easy case, and a person the hard one, though the program has ended."""
+
+    SENIOR = EXAMPLES / "senior" / "senior.yaml"
+
+    def waiting(self, tmp_path):
+        done = swarm("run", self.SENIOR, "--json", cwd=tmp_path)
+        assert 7 == done.returncode, done.stderr
+        return json.loads(done.stdout)["run_id"]
+
+    def test_the_easy_case_is_answered_by_the_policy_and_the_hard_one_by_a_person(self, tmp_path):
+        run = self.waiting(tmp_path)
+        (question,) = json.loads(swarm("questions", run, "--json", cwd=tmp_path).stdout)
+        answered = swarm("answer", run, '{"account": "repairs"}', cwd=tmp_path)
+        done = swarm("resume", run, "--quiet", cwd=tmp_path)
+        told = swarm("show", run, "--events", "--json", cwd=tmp_path).stdout
+
+        said = {"reason": "worker reported ok=false", "value": {"unknown": "Dragon Tamers", "amount": 4000}}
+        assert (said, 0, 0) == (question["question"], answered.returncode, done.returncode)
+        assert json.loads(done.stdout)["ledger"] == [
+            "Teapot Works: office",
+            "Corner Shop: office (a senior said so)",
+            "Dragon Tamers: repairs (a senior said so)",
+        ]
+        assert {"senior_passed", "senior_decided"} <= {event["kind"] for event in json.loads(told)["events"]}
+
+    def test_an_answer_that_does_not_fit_leaves_the_question_open(self, tmp_path):
+        run = self.waiting(tmp_path)
+
+        refused = swarm("answer", run, '{"account": "holidays"}', cwd=tmp_path)
+
+        assert 3 == refused.returncode
+        assert "open" == json.loads(swarm("questions", run, "--json", cwd=tmp_path).stdout)[0]["state"]
+
+
+class TestLongHold:
+    """What takes long is told of while it does, here and elsewhere, and ended at its deadline."""
+
+    TEA = EXAMPLES / "long_hold" / "long_hold.yaml"
+
+    def test_the_warnings_are_shown_while_it_runs_and_afterwards(self, tmp_path):
+        done = swarm("run", self.TEA, cwd=tmp_path)
+        (run,) = json.loads(swarm("runs", "--json", cwd=tmp_path).stdout)
+        watched = swarm("watch", run["id"], cwd=tmp_path)
+        shown = swarm("show", run["id"], "--events", cwd=tmp_path)
+
+        assert (0, "brewed for 2.5 s") == (done.returncode, json.loads(done.stdout)["tea"])
+        lines = [line.split()[0] for line in done.stderr.splitlines()]
+        assert lines.index("warning") < lines.index("pass")
+        assert "long_hold_warning" in watched.stderr
+        assert "long_hold_warning" in shown.stdout
+
+    def test_the_deadline_ends_it(self, tmp_path):
+        done = swarm("run", self.TEA, "--set", "seconds=60", "--quiet", cwd=tmp_path)
+
+        assert 1 == done.returncode
+        assert "no result after 4 s; the layer 'long_hold' sets this limit" in done.stderr
+
+
+class TestVerdictContract:
+    """A wrong word is repaired, and a word that the branch cannot meet is found before the run."""
+
+    EXAMPLE = EXAMPLES / "verdict_contract" / "verdict_contract.yaml"
+
+    def test_the_reviewers_own_words_are_refused_and_repaired(self, tmp_path):
+        done = swarm("run", self.EXAMPLE, "--json", cwd=tmp_path)
+        run = json.loads(done.stdout)
+        shown = json.loads(swarm("show", run["run_id"], "--events", "--json", cwd=tmp_path).stdout)
+
+        assert ("blocked", False) == (run["final_ctx"]["verdict"], run["final_ctx"]["result"]["merged"])
+        assert {"tasks": 2, "attempts": 3} == {name: run["counts"][name] for name in ("tasks", "attempts")}
+        refused = [event for event in shown["events"] if event["kind"] == "verdict_rejected"]
+        assert [('"Blocked."', True)] == [(event["got"], event["again"]) for event in refused]
+
+    def test_what_the_reviewer_passes_is_merged(self, tmp_path):
+        ended = result_of(self.EXAMPLE, "--set", "change=fix a typo", cwd=tmp_path)
+
+        assert ("pass", {"merged": True, "change": "fix a typo"}) == (ended["verdict"], ended["result"])
+
+    def test_without_the_contract_the_change_would_be_merged(self, tmp_path):
+        text = self.EXAMPLE.read_text().replace("    verdict: {values: [pass, blocked]}\n", "")
+        (tmp_path / "loose.yaml").write_text(text)
+        (tmp_path / "swarmfile.py").write_text(self.EXAMPLE.with_name("swarmfile.py").read_text())
+
+        assert result_of("loose.yaml", cwd=tmp_path)["result"]["merged"]
+
+    def test_a_misspelt_word_in_the_branch_is_found_and_mended(self, tmp_path):
+        text = self.EXAMPLE.read_text()
+        (tmp_path / "gate.yaml").write_text(text.replace("value: blocked", "value: Blocked"))
+        (tmp_path / "swarmfile.py").write_text(self.EXAMPLE.with_name("swarmfile.py").read_text())
+
+        codes = [swarm("check", "gate.yaml", *fix, cwd=tmp_path).returncode for fix in ((), ("--fix",), ())]
+
+        assert [3, 0, 0] == codes
+        assert text == (tmp_path / "gate.yaml").read_text()

@@ -24,12 +24,11 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"model", "errors", "lazy"}),),
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
     (
-        frozenset(
-            {"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources", "commands", "known"}
-        ),
+        frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources"})
+        | frozenset({"attachments", "commands", "enhance_records", "known", "selecting", "versions"}),
     ),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
-    (frozenset({"swarm", "documents", "history", "pinning", "resuming"}), frozenset({"builtin"})),
+    (frozenset({"swarm", "documents", "history", "kept", "pinning", "resuming"}), frozenset({"builtin"})),
     (frozenset({"cli", "", "__main__"}), frozenset({"testing"})),
 )
 
@@ -39,7 +38,7 @@ ROOMS_OF_STRANGERS = frozenset({"builtin"})
 
 # The composition root hands the core's own plugins to the host, and reads documents with them; so does whoever opens a
 # store without an engine.
-SIDEWAYS = frozenset({("swarm", "builtin"), ("documents", "builtin"), ("pinning", "builtin"), ("history", "builtin")})
+SIDEWAYS = frozenset((room, "builtin") for room in ("swarm", "documents", "history", "kept", "pinning"))
 
 # Names of types only: a Call carries an AttemptContext, the operator's faces are contracts.
 SEEN_FROM_BELOW = frozenset({("model", "contracts")})

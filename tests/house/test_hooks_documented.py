@@ -15,6 +15,7 @@ import pytest
 from attrs import fields
 
 from swarm_core import errors, hookspecs
+from swarm_core.compile.lints import LINTS
 from swarm_core.errors import SwarmError
 from swarm_core.model.event import EVENT_KINDS
 from swarm_core.settings import PluginSettings, engine_fields, load_settings
@@ -31,12 +32,14 @@ ERRORS = [item for item in vars(errors).values() if inspect.isclass(item) and is
 ERROR_NAMES = [error.__name__ for error in ERRORS]
 SETTINGS = [
     "store.url",
+    "store.blueprints",
     *(f"engine.{name}" for name in engine_fields()),
     *(f"plugins.{attribute.name}" for attribute in fields(PluginSettings)),
     "plugin.<name>",
     "layers.<set>.use",
+    "lints.<code>",
 ]
-VARIABLES = ["SWARM_CONFIG", "SWARM_DISABLE_PLUGINS", "SWARM_STORE", "SWARM_ENGINE_<FIELD>"]
+VARIABLES = ["SWARM_CONFIG", "SWARM_DISABLE_PLUGINS", "SWARM_STORE", "SWARM_BLUEPRINTS", "SWARM_ENGINE_<FIELD>"]
 
 
 def sections(page: str) -> dict[str, str]:
@@ -155,6 +158,19 @@ class TestSettings:
         code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
 
         assert [name for name in engine_fields() if not re.search(rf"\.{name}\b", code)] == []
+
+
+class TestLints:
+    def test_every_lint_has_a_heading_and_no_heading_is_stale(self) -> None:
+        assert missing(LINTS, "lints.md") == []
+        assert stale(LINTS, "lints.md", r"[a-z]+(_[a-z]+)+") == []
+
+    @pytest.mark.parametrize("code", LINTS)
+    def test_its_section_tells_the_default_level(self, code: str) -> None:
+        assert f"Default: `{LINTS[code].level}`" in sections("lints.md")[code]
+
+    def test_every_lint_is_named_by_a_test(self, tested: str) -> None:
+        assert [code for code in LINTS if f'"{code}"' not in tested] == []
 
 
 class TestCommands:

@@ -47,6 +47,6 @@ def test_an_example_of_the_settings_page_loads(source: str, tmp_path: Path) -> N
 
 
 def test_every_distribution_that_hints_name_is_one_of_ours() -> None:
-    folders = {name.removeprefix("swarm-plugin-") for name in PROVIDERS.values()}
+    folders = {name.removeprefix("swarm-plugin-").replace("-", "_") for name in PROVIDERS.values()}
 
     assert [folder for folder in folders if not (ROOT / "plugins" / folder / "pyproject.toml").is_file()] == []

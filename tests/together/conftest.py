@@ -20,7 +20,8 @@ class Ended:
 
     @property
     def problems(self):
-        return self.json["problems"]
+        """Without the note that there is no `audit` for the set `standard`: the core may stand alone here."""
+        return [problem for problem in self.json["problems"] if problem["code"] != "layer_not_installed"]
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ WRONG = [
     pytest.param("a.json", agents("x" * 10_000), "bad_name", "letters, digits", id="bp26-long"),
     pytest.param("a.json", agents("a").replace("fake", "fak"), "unknown_kind", "did you mean 'fake'? installed: ",
                  id="bp27-near"),
-    pytest.param("a.json", agents("a").replace("fake", "operator"), "unknown_kind", "swarm-plugin-operator",
-                 id="bp27-planned"),
+    pytest.param("a.json", agents("a").replace("fake", "operator"), "invalid_spec", "'operator_ref' (string) required",
+                 id="bp27-seat"),
     pytest.param("a.json", json.dumps({"id": "x", "flow": {"kind": "seq", "children": [
         {"kind": "seq", "children": []}] * 10_000}}), "too_many_nodes", "10,000", id="bp29-nodes"),
     pytest.param("a.json", '{"id": "x", "flow": ' + '{"kind": "seq", "children": [' * 201 + "]}" * 201 + "}",

@@ -1,10 +1,11 @@
 """The audit layer writes down what happened and changes none of it."""
 
 import asyncio
+from hashlib import sha256
 
 import pytest
 import swarm_plugin_audit
-from swarm_plugin_audit import AuditLayer, build
+from swarm_plugin_audit.layer import AuditLayer, AuditOptions, build, fingerprint
 
 from swarm_core.errors import WorkerFailed
 from swarm_core.factories import Environment, Stage
@@ -101,6 +102,25 @@ class TestEvents:
         assert (result, call.context.kinds) == (Result("late"), ["attempt_started"])
 
 
+class TestFingerprints:
+    async def test_they_are_told_when_asked_for(self):
+        call = make_call(input={"b": [1, 2.5], "a": "größe"})
+
+        await AuditLayer(_FrozenClock(), values=True).run(call, FakeSpawner("done").run)
+
+        facts = [facts for _, facts in call.context.published]
+        assert facts[0]["input_sha256"] == sha256('{"a":"größe","b":[1,2.5]}'.encode()).hexdigest()
+        assert facts[1]["result_sha256"] == sha256(b'"done"').hexdigest()
+
+    async def test_they_are_not_told_unasked(self, call):
+        await AuditLayer(_FrozenClock()).run(call, FakeSpawner("done").run)
+
+        assert not any("sha256" in name for _, facts in call.context.published for name in facts)
+
+    def test_the_order_of_keys_does_not_matter(self):
+        assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1}) != fingerprint({"a": 1, "b": 2.0})
+
+
 class _FrozenClock:
     def time(self):
         return 0.0
@@ -124,14 +144,14 @@ class TestPlugin:
     def test_it_provides_the_layer_outermost(self):
         (factory,) = check_plugin(swarm_plugin_audit).layers.values()
 
-        assert (factory.key, factory.stage, factory.options) == ("audit", Stage.OBSERVE, None)
+        assert (factory.key, factory.stage, factory.options) == ("audit", Stage.OBSERVE, AuditOptions)
 
     def test_it_is_built_with_the_clock_of_the_environment(self, call):
         async def main():
             clock = SimulatedClock(asyncio.get_running_loop())
             blueprint = Blueprint(id="x", flow=None)
             environment = Environment(blueprint=blueprint, settings=Settings(), processes=None, clock=clock)
-            await build(None, environment).run(call, FakeSpawner(delay="90s").run)
+            await build(AuditOptions(), environment).run(call, FakeSpawner(delay="90s").run)
 
         simulate(main)
 

@@ -18,10 +18,14 @@ from swarm_plugin_lua.sandbox import Sandbox
 _ALARM_AFTER = 1.0
 
 
-def main() -> NoReturn:
-    """Serve jobs until the engine closes the pipe."""
+def main(max_json: int = wire.MAX_JSON, max_depth: int = wire.MAX_DEPTH) -> NoReturn:
+    """Serve jobs until the engine closes the pipe; a result has at most so many bytes and levels."""
     pipes = _Pipes(*_private_pipes())
-    sandbox = Sandbox(pipes.ask)
+
+    def fresh() -> Sandbox:
+        return Sandbox(pipes.ask, max_json=max_json, max_depth=max_depth)
+
+    sandbox = fresh()
     gc.disable()  # nothing here makes circles
     pipes.send(wire.dumps({"level": seccomp.lock()}))
     while True:
@@ -36,7 +40,7 @@ def main() -> NoReturn:
         pipes.send(reply)
         # Off the way of the waiting engine: the next script finds its runtime ready.
         sandbox.close()
-        sandbox = Sandbox(pipes.ask)
+        sandbox = fresh()
 
 
 def _private_pipes() -> tuple[int, int]:

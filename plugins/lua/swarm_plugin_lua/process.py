@@ -19,7 +19,7 @@ START_LIMIT = 20.0  # seconds
 
 # The package's own __init__ would import the engine's modules, which the process must never have seen; so a bare
 # package of the same name stands in for it, and the module search path holds lupa only while it is imported.
-_BOOT = """
+BOOT = """
 import sys, types
 package = types.ModuleType("swarm_plugin_lua")
 package.__path__ = [sys.argv[1]]
@@ -27,11 +27,11 @@ sys.modules["swarm_plugin_lua"] = package
 sys.path.append(sys.argv[2])
 from swarm_plugin_lua.child import main
 sys.path.remove(sys.argv[2])
-main()
+main(*map(int, sys.argv[3:]))
 """
 
 # What Python, lupa and the largest job take beside the script's own memory.
-_ROOM = 384 * 1024 * 1024
+ROOM = 384 * 1024 * 1024
 
 
 class ProcessDied(Exception):
@@ -52,8 +52,8 @@ class LuaProcess:
 
         Raises: SpawnFailed.
         """
-        limits = {"as": _ROOM + 2 * memory_limit, "fsize": 0, "nofile": 16, "nproc": 0, "core": 0}
-        started = cls(await processes.start(_command(), env={}, cwd="/", limits=limits))
+        limits = {"as": ROOM + 2 * memory_limit, "fsize": 0, "nofile": 16, "nproc": 0, "core": 0}
+        started = cls(await processes.start(command(BOOT), env={}, cwd="/", limits=limits))
         try:
             async with asyncio.timeout(START_LIMIT):
                 started.level = str((await started.receive())["level"])
@@ -122,9 +122,13 @@ class LuaProcess:
             return f"it was ended by signal {-code}"
 
 
-def _command() -> list[str]:
+def command(boot: str, *arguments: int) -> list[str]:
+    """Return the command line of a Lua process; `arguments` go to `child.main`.
+
+    Raises: SpawnFailed.
+    """
     lupa = importlib.util.find_spec("lupa")
     if lupa is None or lupa.origin is None:
         raise SpawnFailed("lupa is not installed, so there is no Lua", hint="pip install swarm-plugin-lua")
     folders = [str(Path(__file__).parent), str(Path(lupa.origin).parent.parent)]
-    return [sys.executable, "-I", "-S", "-B", "-c", _BOOT, *folders]
+    return [sys.executable, "-I", "-S", "-B", "-c", boot, *folders, *map(str, arguments)]

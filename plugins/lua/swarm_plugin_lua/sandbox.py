@@ -38,7 +38,14 @@ class Sandbox:
 
     NO_MEMORY = b'{"status":"memory"}'
 
-    def __init__(self, ask: Ask, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        max_json: int = wire.MAX_JSON,
+        max_depth: int = wire.MAX_DEPTH,
+    ) -> None:
         self._ask = ask
         self._ceiling = 0
         self._runtime = lua54.LuaRuntime(
@@ -49,7 +56,7 @@ class Sandbox:
             unpack_returned_tuples=True,
             max_memory=0,
         )
-        given = (clock, self._confine, self._ask_host, self._decode, wire.MAX_LOG, wire.MAX_JSON, wire.MAX_DEPTH)
+        given = (clock, self._confine, self._ask_host, self._decode, wire.MAX_LOG, max_json, max_depth)
         self._run, self._null = self._runtime.execute(_PRELUDE, *given, mode="b")
 
     def run(self, job: Mapping[str, Any]) -> bytes:

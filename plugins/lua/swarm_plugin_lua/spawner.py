@@ -61,14 +61,13 @@ def build_lua(agent: AgentDef, spec: LuaSpec, hint: AgentHint, environment: Envi
     """Build the spawner of an agent; raises ValueError, with everything that is wrong with its spec."""
     settings = read_settings(environment.settings)
     wrong: list[str] = []
-    script = _kept(wrong, lambda: script_of(agent, spec, settings))
-    seconds = _kept(wrong, lambda: time_limit_of(spec, hint, settings))
-    size = _kept(wrong, lambda: memory_limit_of(spec, hint, settings))
+    script = kept(wrong, lambda: script_of(agent, spec, settings))
+    seconds = kept(wrong, lambda: time_limit_of(spec, hint, settings))
+    size = kept(wrong, lambda: memory_limit_of(spec, hint, settings))
     if script is None or seconds is None or size is None:
         raise ValueError("; ".join(wrong))
     limits = Limits(time=seconds, memory=size)
-    pure = {name: function for name, function in environment.functions.items() if function.pure}
-    return LuaSpawner(script, limits, pure, _runner(settings.isolation, environment))
+    return LuaSpawner(script, limits, pure_functions(environment), runner_of(settings.isolation, environment))
 
 
 LUA_KIND = SpawnerFactory(
@@ -81,24 +80,29 @@ LUA_KIND = SpawnerFactory(
 
 def failure(script: Script, limits: Limits, reply: Reply) -> WorkerFailed:
     """Return the error that a reply stands for; the text is the same on every machine."""
-    kind, text, hint = "lua_error", reply.text, None
-    if reply.status == "timeout":
-        kind, hint = "lua_timeout", "time_limit in the spec, at most that of [plugin.lua], says how long it may take"
-        text = f"no end after {limits.time:g} s" + (f", at {reply.text}" if reply.text else "")
-    elif reply.status == "memory":
-        kind, hint = "lua_memory", "memory_limit in the spec, at most that of [plugin.lua], says how much it may take"
-        text = f"more than {limits.memory / 1024**2:g} MiB of memory"
-    elif reply.status == "crashed":
-        kind, text = "lua_crashed", f"the Lua process died: {reply.text}"
-    elif reply.status == "result":
-        text = f"result: {reply.text}"
+    kind, text, hint = told(limits, reply)
     message = f"lua eval [{script.name}]: {text}"
     if len(message) > LONGEST_ERROR:
         message = message[: LONGEST_ERROR - 3] + "..."
     return WorkerFailed(message, kind=kind, hint=hint)
 
 
-def _kept(wrong: list[str], read: Callable[[], T]) -> T | None:
+def told(limits: Limits, reply: Reply) -> tuple[str, str, str | None]:
+    """Return the kind of error that a reply stands for, its text, and a hint."""
+    if reply.status == "timeout":
+        hint = "time_limit in the spec, at most that of [plugin.lua], says how long it may take"
+        where = f", at {reply.text}" if reply.text else ""
+        return "lua_timeout", f"no end after {limits.time:g} s{where}", hint
+    if reply.status == "memory":
+        hint = "memory_limit in the spec, at most that of [plugin.lua], says how much it may take"
+        return "lua_memory", f"more than {limits.memory / 1024**2:g} MiB of memory", hint
+    if reply.status == "crashed":
+        return "lua_crashed", f"the Lua process died: {reply.text}", None
+    return "lua_error", f"result: {reply.text}" if reply.status == "result" else reply.text, None
+
+
+def kept(wrong: list[str], read: Callable[[], T]) -> T | None:
+    """Return what is read, or None, with what is wrong with it added to the list."""
     try:
         return read()
     except ValueError as error:
@@ -106,7 +110,13 @@ def _kept(wrong: list[str], read: Callable[[], T]) -> T | None:
         return None
 
 
-def _runner(isolation: str, environment: Environment) -> RunJob:
+def pure_functions(environment: Environment) -> dict[str, Function]:
+    """Return the functions that scripts may call as `host.<name>`."""
+    return {name: function for name, function in environment.functions.items() if function.pure}
+
+
+def runner_of(isolation: str, environment: Environment) -> RunJob:
+    """Return what runs jobs at a level of isolation."""
     if isolation == "inproc":
         from swarm_plugin_lua.inproc import run_in_process
 

@@ -51,7 +51,7 @@ def script_of(agent: AgentDef, spec: LuaSpec, settings: LuaSettings) -> Script:
     if spec.source is not None:
         if not isinstance(spec.source, str):
             raise ValueError("lua spec: 'source' (string) required, the text of the script")
-        return Script(name=agent.name[:_NAME_LENGTH], source=_checked(spec.source.encode(errors="surrogatepass")))
+        return Script(name=agent.name[:_NAME_LENGTH], source=checked_source(spec.source.encode(errors="surrogatepass")))
     if not isinstance(spec.fn_id, str) or not spec.fn_id:
         raise ValueError("lua spec: 'fn_id' (string) required, or 'source' with the script itself")
     path = settings.scripts.get(spec.fn_id)
@@ -59,7 +59,7 @@ def script_of(agent: AgentDef, spec: LuaSpec, settings: LuaSettings) -> Script:
         hint = did_you_mean(spec.fn_id, settings.scripts, otherwise="registered in [plugin.lua.scripts]")
         raise ValueError(f"fn_id {spec.fn_id!r} not registered in factory; {hint}")
     try:
-        return Script(name=spec.fn_id[:_NAME_LENGTH], source=_checked(_read(path)))
+        return Script(name=spec.fn_id[:_NAME_LENGTH], source=checked_source(_read(path)))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ValueError(f"fn_id {spec.fn_id!r}: {path.name}: {why}") from None
@@ -108,7 +108,11 @@ def _read(path: Path) -> bytes:
         return file.read(wire.MAX_SOURCE + 1)
 
 
-def _checked(source: bytes) -> str:
+def checked_source(source: bytes) -> str:
+    """Return the text of a script.
+
+    Raises: ValueError, when it is too large, bytecode, or no UTF-8.
+    """
     if len(source) > wire.MAX_SOURCE:
         raise ValueError(f"the script is larger than {wire.MAX_SOURCE // 1024} KiB")
     if source.startswith(b"\x1b"):

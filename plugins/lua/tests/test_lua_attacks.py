@@ -13,11 +13,17 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from attrs import frozen
+from swarm_plugin_lua import reader
 from swarm_plugin_lua.inproc import run_in_process
 from swarm_plugin_lua.job import Job, Reply
+from swarm_plugin_lua.layer import LuaLayer
 from swarm_plugin_lua.pool import open_pool
+from swarm_plugin_lua.spec import Limits
 
+from swarm_core.errors import DocumentError, RejectedByMiddleware
 from swarm_core.factories import Function
+from swarm_core.model.call import Result
+from swarm_core.testing import FakeSpawner, make_call
 from swarm_core.testing import processes as open_processes
 
 LIMIT = 0.4  # seconds, for scripts that would take for ever
@@ -167,6 +173,48 @@ async def test_p25_attack_is_contained_in_process_of_the_engine(
     await carry_out(attack, Level(run_in_process, frozenset), attack_job, tmp_path)
 
 
+@pytest.mark.asyncio(loop_scope="module")
+@each
+async def test_p25_attack_is_contained_in_a_layer(
+    attack: Attack, locked: Level, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused or it changes nothing, and the layer that comes next finds all as it should be."""
+    monkeypatch.setenv("SWARM_LUA_CANARY", "canary")
+    source = attack.source.replace("@SCRATCH@", str(tmp_path))
+    limits = Limits(time=attack.limit, memory=MEMORY)
+
+    try:
+        assert Result(1) == await LuaLayer(limits=limits, run_job=locked.run, before=source).run(
+            make_call(), FakeSpawner(1).run
+        )
+    except RejectedByMiddleware as error:
+        assert "canary" not in error.reason
+
+    after = "return {value = (tampered == nil and (' x'):rep(2) == ' x x' and result.value == 1) and 7}"
+    probe = LuaLayer(limits=Limits(time=AMPLE, memory=MEMORY), run_job=locked.run, after=after)
+    assert Result(7) == await probe.run(make_call(), FakeSpawner(1).run)
+    assert [] == list(tmp_path.iterdir())
+
+
+@each
+def test_p25_attack_is_contained_in_a_blueprint(
+    attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no Blueprint, and that is all that comes of it."""
+    monkeypatch.setenv("SWARM_LUA_CANARY", "canary")
+    monkeypatch.setattr(reader, "TIME_LIMIT", attack.limit)
+    source = attack.source.replace("@SCRATCH@", str(tmp_path))
+
+    with pytest.raises(DocumentError) as caught:
+        reader.LuaReader().read(source.encode(), name="attack.lua", base=tmp_path)
+
+    (problem,) = caught.value.problems
+    assert problem.code.startswith("lua_") or problem.code in ("too_large", "too_deep"), problem
+    assert "canary" not in str(problem)
+    assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not HOW_TO.exists(), reason="needs the documentation beside the plugin")
 @pytest.mark.parametrize("attack", NOT_OFFERED, ids=lambda attack: attack.name)
 def test_p25_what_the_engines_process_cannot_contain_is_documented(attack: Attack) -> None:
     page = HOW_TO.read_text(encoding="utf-8")

@@ -104,10 +104,10 @@ class TestProcess:
         assert int(limits["Max address space"]) == (384 + 2 * 64) * 1024 * 1024
 
     def test_p24_engines_modules_were_never_loaded(self) -> None:
-        boot = process._BOOT.replace("main()\n", "")
+        boot = process.BOOT.replace("main(*map(int, sys.argv[3:]))\n", "")
         command = [sys.executable, "-I", "-S", "-B", "-c", f"{boot}\nprint(*sorted(sys.modules), sys.path)"]
 
-        folders = process._command()[-2:]
+        folders = process.command(process.BOOT)[-2:]
         done = subprocess.run([*command, *folders], check=True, capture_output=True, text=True, env={})
 
         assert "swarm_core" not in done.stdout
@@ -122,7 +122,11 @@ class TestProcess:
         }  # fmt: skip
         payload = json.dumps(job).encode()
         running = subprocess.Popen(
-            process._command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}
+            process.command(process.BOOT),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={},
         )
         with running:
             assert running.stdin is not None
@@ -132,6 +136,8 @@ class TestProcess:
             assert running.wait(timeout=20) == -14
 
     def test_p15_process_ends_when_the_engine_closes_its_pipe(self) -> None:
-        done = subprocess.run(process._command(), input=b"", capture_output=True, check=False, env={}, timeout=20)
+        done = subprocess.run(
+            process.command(process.BOOT), input=b"", capture_output=True, check=False, env={}, timeout=20
+        )
 
         assert done.returncode == 0

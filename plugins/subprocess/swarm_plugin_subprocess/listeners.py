@@ -47,7 +47,7 @@ class WholeOutput:
         text = text_of(b"".join(self._parts))
         ok = ending.code == 0
         if ending.code < 0:
-            return self._raw(text, ending)
+            return raw_result(text, ending)
         if self._output == "text":
             return Result(text.removesuffix("\n").removesuffix("\r"), ok, facts_of(ending, stderr=True))
         try:
@@ -55,13 +55,15 @@ class WholeOutput:
         except ValueError as error:
             if self._output == "json" and ok:
                 raise _no_json(text, error) from None
-            return self._raw(text, ending)
+            return raw_result(text, ending)
 
-    def _raw(self, text: str, ending: Ending) -> Result:
-        value: dict[str, Any] = {"raw": text, "stderr": text_of(ending.stderr)}
-        if ending.code < 0:
-            value["signal"] = -ending.code
-        return Result(value, ending.code == 0, facts_of(ending, stderr=False))
+
+def raw_result(text: str, ending: Ending) -> Result:
+    """Return what was printed, as it is: of a program that gave no answer that can be read."""
+    value: dict[str, Any] = {"raw": text, "stderr": text_of(ending.stderr)}
+    if ending.code < 0:
+        value["signal"] = -ending.code
+    return Result(value, ending.code == 0, facts_of(ending, stderr=False))
 
 
 def _no_json(text: str, error: ValueError) -> WorkerFailed:

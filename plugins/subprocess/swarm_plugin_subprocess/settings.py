@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from swarm_core.errors import SettingsError, did_you_mean
+from swarm_core.model.blueprint import SubprocessDef
 from swarm_core.model.duration import parse_size
 from swarm_core.model.problem import Problem
 from swarm_core.settings import Settings
+from swarm_plugin_subprocess.templates import TemplateSection, template_problems
 
 LIMITS = ("as", "core", "cpu", "fsize", "nofile", "nproc")
 
@@ -21,13 +23,14 @@ class SubprocessSection:
 
     `pass_env` names variables of the engine that programs also get; `*` at the end stands for anything. `max_stdout`
     bounds what one program may print. `limits` are resource limits of each program. `any_cwd` lets a Blueprint name a
-    working directory outside of its own folder.
+    working directory outside of its own folder. `templates` are commands that agents may name.
     """
 
     pass_env: tuple[str, ...] = ()
     max_stdout: str | int = "16MiB"
     limits: Mapping[str, str | int] = field(factory=dict)
     any_cwd: bool = False
+    templates: Mapping[str, TemplateSection] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -38,6 +41,7 @@ class SubprocessSettings:
     max_stdout: int
     limits: Mapping[str, int]
     any_cwd: bool
+    templates: Mapping[str, SubprocessDef] = field(factory=dict)
 
 
 def read_settings(settings: Settings) -> SubprocessSettings:
@@ -60,9 +64,24 @@ def read_settings(settings: Settings) -> SubprocessSettings:
 
     max_stdout = read("max_stdout", parse_size, section.max_stdout)
     limits = {name: read(f"limits.{name}", _limit(name), value) for name, value in section.limits.items()}
+    templates = {name: each.named(name) for name, each in section.templates.items()}
+    problems += _template_problems(templates, settings)
     if problems:
         raise SettingsError.of(problems)
-    return SubprocessSettings(pass_env=section.pass_env, max_stdout=max_stdout, limits=limits, any_cwd=section.any_cwd)
+    return SubprocessSettings(
+        pass_env=section.pass_env,
+        max_stdout=max_stdout,
+        limits=limits,
+        any_cwd=section.any_cwd,
+        templates=templates,
+    )
+
+
+def _template_problems(templates: Mapping[str, SubprocessDef], settings: Settings) -> Iterator[Problem]:
+    file = str(settings.file) if settings.file else None
+    for name, template in templates.items():
+        for problem in template_problems(template, f"plugin.subprocess.templates.{name}"):
+            yield evolve(problem, code="invalid_setting", file=file)
 
 
 def _limit(name: str) -> Callable[[str | int], int]:

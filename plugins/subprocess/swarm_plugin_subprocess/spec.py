@@ -17,12 +17,13 @@ RESERVED = ("SWARM_", "MSE_")
 
 @frozen(kw_only=True)
 class SubprocessSpec:
-    """Which program the agent is, how it is told its input, and how its output is read.
+    """Which program the agent is, how it is told its input, and how its output is read; or the template that says so.
 
     `shell` is only here to be refused with a reason.
     """
 
-    program: str
+    program: str | None = None
+    template: str | None = None
     args: tuple[str, ...] = ()
     use_stdin: bool = True
     stream_mode: StreamMode | None = None
@@ -34,8 +35,7 @@ class SubprocessSpec:
 
 def faults_of(spec: SubprocessSpec) -> Iterator[str]:
     """Yield what is wrong with a spec that its types cannot tell."""
-    if not spec.program:
-        yield "'program' is empty"
+    yield from _program_faults(spec)
     if spec.shell not in (None, False):
         yield (
             "'shell' is not supported: a program gets its arguments as they are, and no text is ever interpreted; "
@@ -43,14 +43,32 @@ def faults_of(spec: SubprocessSpec) -> Iterator[str]:
         )
     if spec.stream_mode is not None and spec.output != "auto":
         yield f"'output' is {spec.output!r}, but with 'stream_mode' the records say what the output is; leave it out"
-    for what, text in (("program", spec.program), *(("args", each) for each in spec.args), ("cwd", spec.cwd or "")):
+    for what, text in (
+        ("program", spec.program or ""),
+        *(("args", each) for each in spec.args),
+        ("cwd", spec.cwd or ""),
+    ):
         if "\0" in text:
             yield f"'{what}' holds a NUL character: {text[:80]!r}"
     for name, value in spec.env.items():
-        yield from _env_faults(name, value)
+        yield from env_faults(name, value)
 
 
-def _env_faults(name: str, value: str) -> Iterator[str]:
+def _program_faults(spec: SubprocessSpec) -> Iterator[str]:
+    if spec.template is None:
+        if not spec.program:
+            yield "'program' is empty" if spec.program == "" else "'program' is missing; give it, or a 'template'"
+        return
+    if spec.program is not None:
+        yield "'program' and 'template' exclude each other; give one of them"
+    defaults = SubprocessSpec()
+    for name in ("args", "use_stdin", "stream_mode", "output"):
+        if getattr(spec, name) != getattr(defaults, name):
+            yield f"{name!r} goes with 'program'; with 'template' the template says it"
+
+
+def env_faults(name: str, value: str) -> Iterator[str]:
+    """Yield what is wrong with a variable that a program shall get."""
     if not name or "=" in name or "\0" in name + value:
         yield f"{name[:80]!r} in 'env' is no environment variable"
     elif name.startswith(RESERVED):

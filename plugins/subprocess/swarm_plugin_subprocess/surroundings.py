@@ -1,20 +1,19 @@
-"""What a program finds around it: its environment, and a home of its own."""
+"""What a program finds around it: its environment."""
 
 from __future__ import annotations
 
-import asyncio
+import json
 import os
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
+from typing import Any
 
 from swarm_core.model.call import Call
 
 # How many engines stand above a program: one that runs `swarm` again is refused when there are too many.
 DEPTH = "SWARM_DEPTH"
+META = "SWARM_META_"
 ALWAYS_PASSED = ("PATH", "LANG", "LC_*")
 
 
@@ -47,29 +46,16 @@ def environment_of(call: Call, passed: Mapping[str, str], own: Mapping[str, str]
     }
     if call.run_id is not None:
         facts["SWARM_RUN_ID"] = call.run_id
-    return {"HOME": home, "TMPDIR": home, **passed, **own, **facts}
+    return {"HOME": home, "TMPDIR": home, **passed, **own, **facts, **dict(_told(call.meta))}
 
 
-@asynccontextmanager
-async def private_home() -> AsyncIterator[str]:
-    """Make a folder that only this user can read, and remove it afterwards with all that is in it."""
-    folder = tempfile.mkdtemp(prefix="swarm-worker-")
-    try:
-        yield folder
-    finally:
+def _told(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what layers tell the worker as variables: a text as it is, any other JSON value as JSON."""
+    for key, value in meta.items():
+        if not re.fullmatch(r"[A-Za-z0-9_]+", key):
+            continue
         try:
-            os.rmdir(folder)  # noqa: PTH106 - nearly always empty, and then no thread is needed
-        except OSError:
-            await asyncio.to_thread(_remove, folder)
-
-
-def _remove(folder: str) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError:  # folders that the program closed to its user
-        Path(folder).chmod(0o700)
-        for outer, names, _ in os.walk(folder):
-            for inner in (Path(outer, name) for name in names):
-                if not inner.is_symlink():
-                    inner.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        except (TypeError, ValueError):  # what layers tell each other may be no JSON
+            continue
+        yield f"{META}{key.upper()}", text

@@ -20,7 +20,6 @@ class TestSpec:
     @pytest.mark.parametrize(
         ("spec", "words"),
         [
-            ({}, "program"),
             ({"program": 5}, "$.agents[0].spec.program"),
             ({"program": "x", "args": "-l"}, "$.agents[0].spec.args"),
             ({"program": "x", "args": ["a", 5]}, "$.agents[0].spec.args[1]"),
@@ -36,6 +35,10 @@ class TestSpec:
             bench.build(spec)
 
         assert words in str(caught.value)
+
+    async def test_a_spec_without_a_program_is_refused(self, bench):
+        with pytest.raises(ValueError, match="'program' is missing; give it, or a 'template'"):
+            bench.build({})
 
     @pytest.mark.parametrize("shell", [True, "ls | wc", {}])
     async def test_p27_a_shell_is_refused_with_the_way_to_ask_for_one(self, bench, shell):

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 
 from swarm_core.builtin.sqlite.blobs import Blobs
+from swarm_core.builtin.sqlite.blueprint_rows import problems_of as blueprint_problems
+from swarm_core.builtin.sqlite.enhance_checkup import problems_of as enhance_problems
 from swarm_core.builtin.sqlite.trouble import primary_code
 
 _MOST = 100
@@ -32,15 +34,22 @@ _LOST = (
 
 def problems_of(cursor: sqlite3.Cursor, blobs: Blobs) -> list[str]:
     """Return what is wrong, a sentence each; when SQLite finds the file damaged, only what it says."""
+    damages = damages_of(cursor)
+    if damages:
+        return damages
+    runs = (*_gaps(cursor), *_lost(cursor), *blobs.problems(cursor))
+    return [*runs, *blueprint_problems(cursor), *enhance_problems(cursor)]
+
+
+def damages_of(cursor: sqlite3.Cursor) -> list[str]:
+    """Return what SQLite says of a damaged file, a sentence each."""
     try:
         damages = [row[0] for row in cursor.execute(f"PRAGMA integrity_check({_MOST})").fetchall()]
     except sqlite3.DatabaseError as error:
         if primary_code(error) != sqlite3.SQLITE_CORRUPT:
             raise
         damages = [str(error)]
-    if damages != ["ok"]:
-        return [f"the file is damaged: {damage}" for damage in damages]
-    return [*_gaps(cursor), *_lost(cursor), *blobs.problems(cursor)]
+    return [f"the file is damaged: {damage}" for damage in damages if damage != "ok"]
 
 
 def _gaps(cursor: sqlite3.Cursor) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import stat
 from contextlib import closing, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from swarm_core.builtin.sqlite.place import Place
 from swarm_core.builtin.sqlite.schema import APPLICATION_ID, LATEST, migrate, version_of
@@ -19,6 +21,7 @@ _OWN_FOLDER = ".swarm"
 # overwritten takes half the time of syncing what makes a file longer (125 us beside 240 us here); where commits are not
 # synced, a longer log copies a page that many commits touch only once.
 _CHECKPOINT = {Durability.FULL: 250, Durability.RELAXED: 4_000}
+_PAUSE = 0.01  # seconds between two looks at a lock
 _LEVEL = {Durability.FULL: "FULL", Durability.RELAXED: "NORMAL"}
 
 
@@ -39,6 +42,25 @@ def open_file(place: Place) -> sqlite3.Connection:
         if is_busy(error):
             raise
         raise told(error, place.url) from None
+
+
+async def open_patiently(place: Place) -> sqlite3.Connection:
+    """Return what `open_file` does, after waiting for other processes' locks in a thread; raises as `open_file`."""
+    try:
+        return open_file(place)
+    except sqlite3.OperationalError:
+        return await asyncio.to_thread(_open_when_free, place)
+
+
+def _open_when_free(place: Place) -> sqlite3.Connection:
+    last = monotonic() + place.lock_timeout
+    while True:
+        try:
+            return open_file(place)
+        except sqlite3.OperationalError as error:
+            if monotonic() >= last:
+                raise told(error, place.url) from None
+        sleep(_PAUSE)
 
 
 def connect(place: Place) -> sqlite3.Connection:

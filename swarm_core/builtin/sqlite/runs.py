@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from attrs import evolve
@@ -15,13 +13,12 @@ from attrs import evolve
 from swarm_core.builtin.sqlite import queries
 from swarm_core.builtin.sqlite.blobs import Blobs
 from swarm_core.builtin.sqlite.checkup import problems_of
-from swarm_core.builtin.sqlite.file import open_file
+from swarm_core.builtin.sqlite.file import open_patiently
 from swarm_core.builtin.sqlite.outputs import OutputRows, SqliteOutputStore
 from swarm_core.builtin.sqlite.place import Place, parse_url
 from swarm_core.builtin.sqlite.reader import Reader
 from swarm_core.builtin.sqlite.records import SEQ_BITS
 from swarm_core.builtin.sqlite.texts import encoded, sound
-from swarm_core.builtin.sqlite.trouble import told
 from swarm_core.builtin.sqlite.writer import Writer
 from swarm_core.builtin.sqlite.writes import apply
 from swarm_core.contracts import RunStore
@@ -40,7 +37,6 @@ from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 
 _MANY = 1000  # events or runs, from which on they are read in a thread
 _RECHECK = 1.0  # seconds after which questions may have fallen due
-_PAUSE = 0.01
 
 
 class SqliteRunStore(RunStore):
@@ -64,10 +60,7 @@ class SqliteRunStore(RunStore):
         Raises: SettingsError, when the URL is wrong; StoreUnavailable, StoreUnreadable.
         """
         place = parse_url(url)
-        try:
-            return cls(place, open_file(place))
-        except sqlite3.OperationalError:
-            return cls(place, await asyncio.to_thread(_open_patiently, place))
+        return cls(place, await open_patiently(place))
 
     async def close(self) -> None:
         """Write what waits, take the log into the file, and close it; closing it again does nothing."""
@@ -265,14 +258,3 @@ class SqliteRunStore(RunStore):
 def _version(cursor: sqlite3.Cursor) -> object:
     """Return what differs when somebody has written; each connection has a count of its own."""
     return id(cursor), cursor.execute("PRAGMA data_version").fetchone()[0]
-
-
-def _open_patiently(place: Place) -> sqlite3.Connection:
-    last = monotonic() + place.lock_timeout
-    while True:
-        try:
-            return open_file(place)
-        except sqlite3.OperationalError as error:
-            if monotonic() >= last:
-                raise told(error, place.url) from None
-        sleep(_PAUSE)

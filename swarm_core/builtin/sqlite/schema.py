@@ -68,7 +68,45 @@ _OUTPUTS = (
     "CREATE INDEX blob_refs_blob ON blob_refs (blob)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_RUNS, _OUTPUTS)
+_BLUEPRINTS = (
+    # What is archived has a time here, and who did it.
+    """
+    CREATE TABLE blueprint_ids (
+        num INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, archived_at REAL, archived_by TEXT
+    )
+    """,
+    """
+    CREATE TABLE blueprint_versions (
+        blueprint INTEGER NOT NULL REFERENCES blueprint_ids, number INTEGER NOT NULL, version TEXT NOT NULL,
+        parents TEXT NOT NULL, committed_at REAL NOT NULL, label TEXT, said TEXT NOT NULL,
+        PRIMARY KEY (blueprint, number)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX blueprint_versions_version ON blueprint_versions (blueprint, version)",
+    "CREATE TABLE blueprint_texts (version TEXT PRIMARY KEY, body TEXT NOT NULL)",
+)
+
+_ENHANCE = (
+    # `told` is the new version or the reason as JSON; owner, attempt and until are those of the last taking.
+    """
+    CREATE TABLE issues (
+        num INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL, state TEXT NOT NULL, told TEXT,
+        owner TEXT, attempt INTEGER NOT NULL DEFAULT 0, until REAL
+    )
+    """,
+    "CREATE INDEX issues_open ON issues (num) WHERE state IN ('pending', 'in_flight')",
+    "CREATE TABLE enhance_settings (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    """
+    CREATE TABLE enhance_log (
+        num INTEGER PRIMARY KEY, issue_id TEXT NOT NULL UNIQUE, blueprint_id TEXT NOT NULL, ts_ms INTEGER NOT NULL,
+        body TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX enhance_log_time ON enhance_log (ts_ms)",
+    "CREATE INDEX enhance_log_blueprint ON enhance_log (blueprint_id, ts_ms)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_RUNS, _OUTPUTS, _BLUEPRINTS, _ENHANCE)
 """What leads from version n to version n + 1 stands at place n. A step that was released is never changed."""
 
 LATEST = len(MIGRATIONS)

@@ -10,6 +10,7 @@ from swarm_core.errors import StoreError, StoreUnavailable, StoreUnreadable
 
 BACKUP = "nothing was changed; restore a backup, or move the file away to begin a new store"
 
+_NO_TEXT = "Could not decode to UTF-8"  # Python's own words, for which there is no code
 _AGAIN = "nothing was written; try again when the cause is gone"
 _HELD = "nothing was written; something holds it longer than lock_timeout allows: a backup, or a tool that has it open?"
 READABLE = "look at the rights of the file and its folder, and at how the file system is mounted"
@@ -52,6 +53,8 @@ def told(error: sqlite3.Error, url: str) -> StoreError:
     reason = f"{error} ({name})" if name else str(error)
     if code in _UNREADABLE:
         return StoreUnreadable(f"{_UNREADABLE[code]}: {reason}", where=url, hint=BACKUP)
+    if code is None and _NO_TEXT in reason:
+        return StoreUnreadable("is damaged: it holds a text that is no UTF-8", where=url, hint=BACKUP)
     what, hint = _UNAVAILABLE.get(code or 0, ("cannot be used", _AGAIN))
     return StoreUnavailable(f"{what}: {reason}", where=url, hint=hint)
 

@@ -46,8 +46,9 @@ class Writer:
     """Carries out jobs in transactions: on the event loop while commits are quick, else in a thread of its own.
 
     It also goes to the thread when another process holds the write lock. What is asked for while the thread works makes
-    up its next transaction together, and so does what is asked for in one turn of the event loop after the first. After a commit that failed nothing is written any more: SQLite would let the next
-    one succeed, and what the system had not written by then would be missing under it.
+    up its next transaction together, and so does what is asked for in one turn of the event loop after the first. After
+    a commit that failed nothing is written any more: SQLite would let the next one succeed, and what the system had not
+    written by then would be missing under it.
     """
 
     def __init__(self, place: Place, connection: sqlite3.Connection, rows: Rows) -> None:

@@ -73,7 +73,7 @@ async def _cancelled(spawner: Spawner, call: Call, turns: int, grace: float) -> 
 
 
 async def _asks_alike(spawner: Spawner, call: Call) -> None:
-    again = _again(call, 30)
+    again = attrs.evolve(_again(call, 30), task_id=call.task_id)
     await _attempt(spawner, again)
     if isinstance(call.context, RecordingContext) and isinstance(again.context, RecordingContext):
         same = again.context.asked == call.context.asked

@@ -1,6 +1,31 @@
 """Runs that wait for people, as `swarm run`, `watch` and `resume` tell them; and launches under a key."""
 
+import json
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
+
+
+@pytest.fixture
+def at_terminal(cwd):
+    """Run `swarm ARGS` at a terminal on which somebody has typed; return its exit code, stdout and stderr."""
+
+    def run(*args, typed=""):
+        keys, seat = pty.openpty()
+        os.write(keys, typed.encode())
+        command = [sys.executable, "-m", "swarm_core", *map(str, args)]
+        process = subprocess.Popen(command, cwd=cwd, stdin=seat, stdout=subprocess.PIPE, stderr=seat)
+        os.close(seat)
+        out, _ = process.communicate(timeout=60)
+        os.set_blocking(keys, False)
+        shown = os.read(keys, 1_000_000).decode()
+        os.close(keys)
+        return process.returncode, out.decode(), shown
+
+    return run
 
 
 @pytest.fixture
@@ -138,3 +163,46 @@ class TestKeys:
             second.json["run_id"],
         )
         assert ["one", "two", "three"] == ledger()
+
+
+class TestAtOnce:
+    def test_at_a_terminal_the_question_is_asked_and_the_run_goes_on(self, at_terminal, asking, ledger):
+        code, out, shown = at_terminal("run", asking, typed="yes\n")
+
+        assert 0 == code, shown
+        assert {"one": 0, "boss": True, "last": 2} == json.loads(out)
+        assert "Ship it?" in shown
+        assert ["counted", "counted"] == ledger()
+
+    def test_who_leaves_leaves_the_run_waiting(self, at_terminal, here, asking):
+        code, out, shown = at_terminal("run", asking, typed="\x04")
+
+        assert (7, "") == (code, out)
+        assert "swarm answer R-" in shown
+        assert "waiting" == here("runs", "--json").json[0]["status"]
+
+    def test_resume_asks_too(self, at_terminal, swarm, asking):
+        run_id = swarm("run", asking, "--json").json["run_id"]
+
+        code, out, _ = at_terminal("resume", run_id, typed="perhaps\nno\n")
+
+        assert (0, False) == (code, json.loads(out)["boss"])
+
+    @pytest.mark.parametrize("how", ["--json", "--quiet", "--store=memory://"])
+    def test_programs_are_not_asked_and_neither_is_anybody_about_a_run_that_ends_with_the_process(
+        self, at_terminal, asking, how
+    ):
+        code, _, shown = at_terminal("run", asking, how, typed="yes\n")
+
+        assert 7 == code
+        assert "Answer" not in shown
+
+    def test_what_is_for_others_is_not_asked(self, at_terminal, asking, cwd):
+        document = json.loads((cwd / "ask.json").read_text())
+        document["agents"][1]["spec"]["who"] = ["somebody-else"]
+        (cwd / "ask.json").write_text(json.dumps(document))
+
+        code, _, shown = at_terminal("run", asking, typed="yes\n")
+
+        assert 7 == code
+        assert "Answer" not in shown

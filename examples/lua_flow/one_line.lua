@@ -1,0 +1,3 @@
+function(ctx, result)
+  return { value = result.value:match("^[^\n]*") }
+end

@@ -1,0 +1,1 @@
+return #_PROMPT <= 60 and "PASS" or "FIX"
