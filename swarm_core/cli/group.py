@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Tell everything that is wrong with a Blueprint."),
     "lints": ("lints", "List the lints that check looks for, and their levels."),
     "explain": ("explain", "Show what a Blueprint resolves to: agents, layers, bound of dispatches."),
-    "new": ("new", "Make a project that runs."),
+    "new": ("new", "Make a project that runs, or a plugin."),
     "layers": ("layers", "List layers and layer sets, or what a set comes to."),
     "bp": ("bp", "Keep Blueprints, with all their versions, and go back to any."),
     "plugins": ("plugins", "List plugins: what is active, what is refused and why."),

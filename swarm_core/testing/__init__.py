@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from swarm_core.testing.checks import ContractBroken as ContractBroken
     from swarm_core.testing.checks import check_blueprint_store as check_blueprint_store
     from swarm_core.testing.checks import check_durable_blueprint_store as check_durable_blueprint_store
+    from swarm_core.testing.checks import check_durable_issue_store as check_durable_issue_store
     from swarm_core.testing.checks import check_durable_run_store as check_durable_run_store
     from swarm_core.testing.checks import check_enhance_log_store as check_enhance_log_store
     from swarm_core.testing.checks import check_enhance_setting_store as check_enhance_setting_store
@@ -38,6 +39,7 @@ _HOMES = {
         "ContractBroken",
         "check_blueprint_store",
         "check_durable_blueprint_store",
+        "check_durable_issue_store",
         "check_durable_run_store",
         "check_enhance_log_store",
         "check_enhance_setting_store",

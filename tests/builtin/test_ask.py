@@ -137,6 +137,7 @@ class TestSpec:
         with pytest.raises(ValueError, match=told.replace("$", r"\$")):
             asker(**spec)
 
+    @pytest.mark.needs("audit")
     async def test_swarm_check_tells_it_at_the_agent(self):
         blueprint = {
             "id": "b",

@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from swarm_core.builtin.memory import MEMORY_ENHANCE_LOG, MEMORY_ENHANCE_SETTINGS, MEMORY_ISSUES, MEMORY_OUTPUTS
 from swarm_core.builtin.sqlite import (
@@ -28,6 +30,7 @@ from swarm_core.errors import (
     IssueExists,
     OutputNotFound,
     SettingsError,
+    StoreError,
     StoreUnavailable,
     StoreUnreadable,
 )
@@ -44,7 +47,12 @@ from swarm_core.model.enhance import (
 )
 from swarm_core.model.output import Progress
 from swarm_core.model.run import RunFilter
-from swarm_core.testing import check_enhance_log_store, check_enhance_setting_store, check_issue_store
+from swarm_core.testing import (
+    check_durable_issue_store,
+    check_enhance_log_store,
+    check_enhance_setting_store,
+    check_issue_store,
+)
 
 CHILD = Path(__file__).with_name("issue_child.py")
 SETTING = EnhanceSetting(id="default", blueprint_id="orbit", ttl_secs=60, meta={"a": [1]})
@@ -83,6 +91,9 @@ def opened(request, tmp_path):
 class TestContracts:
     async def test_row_79_issues(self, opened):
         await check_issue_store(lambda: opened(MEMORY_ISSUES, SQLITE_ISSUES))
+
+    async def test_row_79_issues_in_a_file_outlive_the_process_and_are_shared(self, url):
+        await check_durable_issue_store(lambda: SQLITE_ISSUES.open(url))
 
     async def test_enhance_settings(self, opened):
         await check_enhance_setting_store(lambda: opened(MEMORY_ENHANCE_SETTINGS, SQLITE_ENHANCE_SETTINGS))
@@ -319,3 +330,60 @@ class TestDamage:
                     await ask
 
         await self.told(url, "the log's entry for issue h-1 does not decode")
+
+
+NUMBERS = st.integers(1, 4)
+TIMES = st.integers(0, 30).map(float)
+ENDS = st.sampled_from([Pending(), Applied(new_version="c"), Rejected(reason="no")])
+TAKING = st.none() | st.integers(0, 5)  # which one of the takings so far a change is made with
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("create"), NUMBERS),
+        st.tuples(st.just("pop"), st.sampled_from(["E-1", "E-2"]), TIMES, TIMES),
+        st.tuples(st.just("renew"), TAKING, TIMES),
+        st.tuples(st.just("update"), NUMBERS, ENDS, TAKING),
+    ),
+    max_size=30,
+)
+
+
+class TestBothAlike:
+    @settings(max_examples=60, deadline=None)
+    @given(changes=CHANGES)
+    def test_the_same_changes_have_the_same_ends_in_memory_and_in_a_file(self, changes, tmp_path_factory):
+        url = f"sqlite:///{tmp_path_factory.mktemp('alike')}/runs.db?durability=relaxed"
+
+        memory = asyncio.run(self.seen(MEMORY_ISSUES.open("memory://"), changes))
+        file = asyncio.run(self.seen(SQLITE_ISSUES.open(url), changes))
+
+        assert memory == file
+
+    async def seen(self, opening, changes):
+        """Make changes and return how each ended, and what was there after it."""
+        ends, takings = [], []
+        async with opening as store:
+            for change in changes:
+                try:
+                    end = await self.made(store, takings, *change)
+                except StoreError as error:
+                    end = str(error)
+                there = [(issue_id, status, await store.holder(issue_id)) for issue_id, status in await store.list()]
+                ends.append((end, there))
+        return ends
+
+    @staticmethod
+    async def made(store, takings, what, *facts):
+        match what, *facts:
+            case "create", number:
+                return await store.create(an_issue(number))
+            case "pop", owner, now, until:
+                taken = await store.pop_pending(owner, now=now, until=until)
+                takings.extend([taken] if taken else [])
+                return taken
+            case "renew", which, until if takings:
+                return await store.renew(takings[(which or 0) % len(takings)], until=until)
+            case "update", _, status, int(which) if takings:
+                taken = takings[which % len(takings)]
+                return await store.update_status(taken.issue.issue_id, status, taken=taken)
+            case "update", number, status, _:
+                return await store.update_status(f"h-{number}", status)

@@ -90,6 +90,7 @@ class TestNames:
 
         assert [2, 0, 0] == [swarm("check", *args).code for args in (["-x.json"], ["--", "-x.json"], ["./-x.json"])]
 
+    @pytest.mark.needs("audit")
     def test_cl146_a_name_cannot_steer_the_terminal_or_forge_a_line(self, swarm, write):
         names = ["a\x1b[2J\nok.json: can be run", "gone\n\x1b[2J.json"]
         write(names[0] + ".json", PURE)
@@ -100,6 +101,7 @@ class TestNames:
         assert 4 == missing.code
         assert "\x1b" not in missing.out + missing.err
 
+    @pytest.mark.needs("audit")
     def test_cl146_a_name_of_odd_bytes_is_a_name(self, shell):
         """Names are bytes to the system; these are no UTF-8."""
         code, out, _ = shell(r"""echo '{"id": "x", "flow": {"kind": "seq", "children": []}}' > $'\xff.json'

@@ -105,6 +105,7 @@ class TestAllAtOnce:
         assert (3, "") == (ended.code, ended.out)
         assert all(f"plugin {name!r} (dist-{name} 1.0)" in ended.err for name in WRONG)
 
+    @pytest.mark.needs("audit")
     def test_p34_check_comes_up_and_tells_the_kind_of_a_refused_plugin(self, swarm, install, write):
         env = install("lua", "1 / 0", distribution="swarm-plugin-lua", version="99.0")
 

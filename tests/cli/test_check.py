@@ -36,11 +36,13 @@ def codes(ended):
 
 
 class TestLevels:
+    @pytest.mark.needs("audit")
     def test_lints_are_told_beside_errors(self, swarm, write):
         ended = swarm("check", write("a.yaml", CONTRACT), "--json")
 
         assert (3, ["agent_never_used", "verdict_value_not_in_contract"]) == (ended.code, codes(ended))
 
+    @pytest.mark.needs("audit")
     def test_a_level_on_the_command_line_wins(self, swarm, write):
         text = CONTRACT.replace("{description: A gate}", "{lints: {agent_never_used: deny}}")
         write("swarm.toml", '[lints]\nverdict_value_not_in_contract = "warn"\n')
@@ -53,6 +55,7 @@ class TestLevels:
         assert {"agent_never_used": "error", "verdict_value_not_in_contract": "warning"} == severities
         assert (3, 0, ["verdict_value_not_in_contract"]) == (plain.code, told.code, codes(told))
 
+    @pytest.mark.needs("audit")
     def test_warnings_can_be_denied(self, swarm, write):
         file = write("a.yaml", CONTRACT.replace('"Blocked."', "blocked"))
 
@@ -244,6 +247,7 @@ class TestFormats:
 
         assert [{"op": "replace", "path": "/flow/children/1/cond/rhs/value", "value": "blocked"}] == problem["fix"]
 
+    @pytest.mark.needs("audit")
     def test_sarif_has_the_structure_that_its_schema_demands(self, swarm, write):
         """Of SARIF 2.1.0: the required properties, the enumerations, and indexes that lead somewhere."""
         log = swarm("check", write("a b.yaml", CONTRACT), "--format", "sarif").json
@@ -268,6 +272,7 @@ class TestFormats:
         assert set(log) <= known
         assert set(run["results"][0]) <= {"ruleId", "ruleIndex", "level", "message", "locations", "properties"}
 
+    @pytest.mark.needs("audit")
     def test_sarif_of_a_sound_file_has_no_results(self, swarm, write):
         log = swarm("check", write("a.json", {"id": "x", "flow": {"kind": "seq", "children": []}}), "--format", "sarif")
 

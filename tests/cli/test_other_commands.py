@@ -61,6 +61,7 @@ class TestCheck:
 
         assert (0, True) == (ended.code, ended.json["ok"])
 
+    @pytest.mark.needs("audit")
     def test_a_warning_does_not_refuse(self, swarm, write):
         blueprint = {"id": "w", "flow": {"kind": "seq", "children": []}, "spawner_hints": {"layers": ["none_such"]}}
 
@@ -106,6 +107,7 @@ class TestExplain:
 
 
 class TestNew:
+    @pytest.mark.needs("audit")
     def test_the_project_runs_and_checks_clean(self, swarm, cwd):
         made = swarm("new", "hello")
         checked = swarm("check", "hello/blueprint.yaml", "--json")
@@ -162,6 +164,7 @@ class TestPluginsAndHooks:
 
 
 class TestSchema:
+    @pytest.mark.needs("agents_md", "lua")
     def test_it_is_a_valid_schema_that_every_example_meets(self, swarm, examples):
         import yaml
 

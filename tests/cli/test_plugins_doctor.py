@@ -146,7 +146,7 @@ threading.Thread(target=threading.Event().wait).start()
     def test_pl139_what_a_plugin_replaced_is_told(self, swarm, install):
         source = GOOD + "import json, signal, sys\njson.loads = eval\nsys.stdout = sys.stderr\n"
         source += "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        install("innocent", GOOD.replace('"good"', '"innocent"'))
+        install("unharmed", GOOD.replace('"good"', '"unharmed"'))
 
         ended = swarm("plugins", "doctor", "--json", env={**only(), **install("patches", source)})
 

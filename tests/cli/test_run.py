@@ -322,6 +322,7 @@ class TestHostileText:
 
 
 class TestDepth:
+    @pytest.mark.needs("subprocess")
     def test_p36_bp36_a_program_that_runs_its_own_blueprint_ends_at_the_depth_limit(self, swarm, write, cwd):
         command = [sys.executable, "-m", "swarm_core", "run", str(cwd / "self.json"), "--quiet", "--json"]
         blueprint = {

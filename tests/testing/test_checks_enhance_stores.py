@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from copy import deepcopy
 
 import pytest
 from attrs import evolve
@@ -9,9 +10,10 @@ from attrs import evolve
 from swarm_core.builtin.memory_enhance import MemoryEnhanceLogStore, MemoryEnhanceSettingStore, MemoryIssueStore
 from swarm_core.enhance_records import record_of, text_of
 from swarm_core.errors import EnhanceLogConflict, EnhanceSettingNotFound, IssueEnded, IssueExists, IssueLost
-from swarm_core.model.enhance import EnhanceLogEntry, Pending, Rejected
+from swarm_core.model.enhance import EnhanceLogEntry, InFlight, Pending, Rejected, TakenIssue
 from swarm_core.testing import (
     ContractBroken,
+    check_durable_issue_store,
     check_enhance_log_store,
     check_enhance_setting_store,
     check_issue_store,
@@ -137,15 +139,12 @@ class Doubling(MemoryIssueStore):
     """Lets go of the loop between looking and taking."""
 
     async def pop_pending(self, owner, *, now, until):
-        free = next((name for name, kept in self._open.items() if kept.free(now)), None)
+        kept = next((kept for kept in self._open.values() if kept.free(now)), None)
         await asyncio.sleep(0)
-        if free is None:
+        if kept is None:
             return None
-        self._open = {free: self._kept[free], **self._open}
-        kept = self._kept[free]
-        kept.status = Pending()
-        self._open = dict(sorted(self._open.items(), key=lambda item: item[0] != free))
-        return await super().pop_pending(owner, now=now, until=until)
+        kept.status, kept.owner, kept.until, kept.attempt = InFlight(), owner, until, kept.attempt + 1
+        return TakenIssue(issue=kept.issue, owner=owner, attempt=kept.attempt, until=until)
 
 
 class Sorted(MemoryIssueStore):
@@ -154,13 +153,11 @@ class Sorted(MemoryIssueStore):
 
 
 class Talkative(MemoryIssueStore):
+    """Names who had it last."""
+
     async def holder(self, issue_id):
         kept = self._found(issue_id)
-        kept.owner, kept.status, status = kept.owner or "E-1", type("", (), {})(), kept.status
-        kept.status = status
-        from swarm_core.model.enhance import TakenIssue
-
-        return TakenIssue(issue=kept.issue, owner=kept.owner, attempt=kept.attempt, until=kept.until)
+        return kept.owner and TakenIssue(issue=kept.issue, owner=kept.owner, attempt=kept.attempt, until=kept.until)
 
 
 class TestIssueStore:
@@ -195,6 +192,38 @@ class TestIssueStore:
 
         with pytest.raises(ContractBroken):
             await check_issue_store(opening(lambda: store))
+
+
+class TestDurableIssueStore:
+    async def test_swarms_that_share_one_in_memory_keep_the_contract(self):
+        store = MemoryIssueStore()
+
+        await check_durable_issue_store(opening(lambda: store))
+
+    async def test_a_store_that_forgets_is_found(self):
+        with pytest.raises(ContractBroken, match="after opening it again list returned"):
+            await check_durable_issue_store(opening(MemoryIssueStore))
+
+    async def test_a_store_that_forgets_who_holds_an_issue_is_found(self):
+        store = MemoryIssueStore()
+
+        def forgetful():
+            for kept in store._kept.values():
+                kept.owner = None
+            return store
+
+        with pytest.raises(ContractBroken, match="after opening it again holder returned None"):
+            await check_durable_issue_store(opening(forgetful))
+
+    async def test_a_store_that_looks_only_when_it_is_opened_is_found(self):
+        first, opened = MemoryIssueStore(), []
+
+        def copied():
+            opened.append(deepcopy(first))
+            return first if len(opened) < 4 else opened[-1]
+
+        with pytest.raises(ContractBroken, match="after another one has taken it holder returned"):
+            await check_durable_issue_store(opening(copied))
 
 
 # settings ------------------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """The kind `fake` takes the place of any worker at launch, and the audit layer sees it work."""
 
-import swarm_plugin_audit
+import pytest
 
 import swarm_core.testing.plugin
 from swarm_core.settings import Settings
 from swarm_core.swarm import Swarm
+
+swarm_plugin_audit = pytest.importorskip("swarm_plugin_audit", reason="needs swarm-plugin-audit")
 
 PLUGINS = (swarm_core.testing.plugin, swarm_plugin_audit)
 

@@ -26,6 +26,7 @@ def write(folder: Path, agents, **fields) -> Path:
     return path
 
 
+@pytest.mark.needs("agents_md")
 async def test_row_42_a_file_is_an_agent_of_the_blueprint(folder):
     async with Swarm.open() as swarm:
         blueprint = swarm.read(write(folder, [{"$agent_md": "agents/reviewer.md"}])).blueprint
@@ -44,6 +45,7 @@ async def test_row_42_a_file_is_an_agent_of_the_blueprint(folder):
     )
 
 
+@pytest.mark.needs("agents_md")
 async def test_row_41_siblings_win_and_the_blueprint_gives_the_kind(folder):
     agents = [{"$agent_md": "agents/reviewer.md", "name": "other"}, {"$agents_md": "agents", "kind": "function"}]
 
@@ -53,6 +55,7 @@ async def test_row_41_siblings_win_and_the_blueprint_gives_the_kind(folder):
     assert [("other", "lua"), ("reviewer", "function")] == [(agent.name, agent.kind) for agent in blueprint.agents]
 
 
+@pytest.mark.needs("agents_md")
 async def test_a_run_keeps_the_agents_that_its_files_had(folder):
     """A run is pinned to its Blueprint, files included: what is changed afterwards is another Blueprint."""
 
@@ -73,6 +76,7 @@ async def test_a_run_keeps_the_agents_that_its_files_had(folder):
     assert hashes[0] != hashes[1]
 
 
+@pytest.mark.needs("agents_md")
 async def test_what_directives_note_is_told_and_refuses_nothing(folder):
     (folder / "agents/README.md").write_text("No agent.")
     (folder / "agents/reviewer.md").write_text(REVIEWER.replace("memory:", "modle:"))

@@ -35,6 +35,7 @@ class TestValues:
         assert "nested deeper than 200 levels" in ended.err
 
     @pytest.mark.parametrize("text", ["-1", "0", "5 parsecs", "1e9s", "", "4000d"])
+    @pytest.mark.needs("long_hold")
     def test_cl150_a_time_that_is_none_is_refused_in_hints_and_settings(self, cli, write, text):
         agents = [{"name": "a", "kind": "fake", "spec": {}}]
         blueprint = {**PURE, "agents": agents, "hints": {"per_agent": {"a": {"timeout": text}}}}

@@ -123,6 +123,7 @@ class TestFlow:
 
 
 class TestRefs:
+    @pytest.mark.needs("audit")
     def test_row_35_refs_are_told_in_pre_order_from_every_kind_of_body(self, cli, write, flow):
         looping = flow.attempt(flow.loop(1, flow.step("b")), flow.step("c"))
         node = flow.seq(looping, flow.fanout(flow.lit([]), flow.step("d")), flow.step("a"))

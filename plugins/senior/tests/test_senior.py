@@ -66,7 +66,9 @@ class TestContract:
     async def test_it_keeps_the_contract_of_layers_when_somebody_answers(self, with_bridge):
         await check_layer(layer(errors=True), with_bridge, changes_result=True, handles_errors=True)
 
-    @pytest.mark.parametrize("error", [StoreUnavailable("the disk is full"), VerdictRejected("tester", "not 'Blocked.'")])
+    @pytest.mark.parametrize(
+        "error", [StoreUnavailable("the disk is full"), VerdictRejected("tester", "no such value")]
+    )
     async def test_what_is_no_failure_of_the_worker_is_nobodys_business(self, with_bridge, bridge, error):
         async def inner(call):
             raise error

@@ -3,6 +3,7 @@
 from swarm_core.testing.checks.blueprint_stores import check_blueprint_store, check_durable_blueprint_store
 from swarm_core.testing.checks.contract import ContractBroken
 from swarm_core.testing.checks.enhance_stores import check_enhance_log_store, check_enhance_setting_store
+from swarm_core.testing.checks.issue_durable import check_durable_issue_store
 from swarm_core.testing.checks.issue_stores import check_issue_store
 from swarm_core.testing.checks.layers import check_layer
 from swarm_core.testing.checks.plugins import check_plugin
@@ -17,6 +18,7 @@ __all__ = [
     "ContractBroken",
     "check_blueprint_store",
     "check_durable_blueprint_store",
+    "check_durable_issue_store",
     "check_durable_run_store",
     "check_enhance_log_store",
     "check_enhance_setting_store",

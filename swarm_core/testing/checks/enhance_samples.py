@@ -78,7 +78,7 @@ async def run_parts(
 
 def same(found: object, expected: object, what: str) -> None:
     """Require that two values are the same."""
-    require(found == expected, f"{what}: {found!r}, where {expected!r} is due"[:2000])
+    require(found == expected, f"{what} {found!r}, where {expected!r} is due"[:2000])
 
 
 async def raises(awaitable: Awaitable[Any], kind: type[SwarmError], what: str) -> Any:

@@ -218,9 +218,9 @@ async def _ends_once(store: IssueStore) -> None:
 _PARTS = (
     _keeps_issues,
     _refuses_bad_issues,
+    _pops_in_order,
     _refuses_what_is_there,
     _refuses_unknown,
-    _pops_in_order,
     _ends_issues,
     _lets_anybody_end_an_issue,
     _gives_back,
