@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
 from attrs import frozen
 
 from swarm_core.cli import inputs, outcome, stores
-from swarm_core.cli.at_once import Stops, ask_and_go_on, may_ask
+from swarm_core.cli.at_once import AtOnce, may_ask
 from swarm_core.cli.interrupt import to_the_end
 from swarm_core.cli.watching import (
     Interruption,
@@ -71,21 +72,24 @@ def command(ctx: click.Context, /, runs: tuple[str, ...], *, every: bool, **opti
         return outcome.OK
     if len(runs) != 1:
         return to_the_end(_several(settings, runs, **options))
-    stops, quiet, as_json = Stops(), options["quiet"], options["as_json"]
-    code = to_the_end(_one(settings, runs[0], stops, store=store, patient=options["patient"], quiet=quiet))
-    if may_ask(settings, store, as_json=as_json, quiet=quiet):
-        code = ask_and_go_on(settings, stops, code, store, lambda end: go_on(settings, end, stops, store))
-    if stops:
-        report_resumed(stops[-1], store, as_json=as_json, quiet=quiet)
-    return code
+    quiet, as_json = options["quiet"], options["as_json"]
+    at_once = AtOnce(
+        settings=settings,
+        store=store,
+        report=partial(report_resumed, store=store, as_json=as_json, quiet=quiet),
+        asks=may_ask(settings, store, as_json=as_json, quiet=quiet),
+    )
+    code = to_the_end(_one(at_once, runs[0], patient=options["patient"], quiet=quiet))
+    return at_once.ask_and_go_on(code, partial(go_on, at_once))
 
 
-async def go_on(settings: Settings, end: Settled, stops: Stops, store: str | None) -> int:
-    """Go on with a run that waited for answers; where it stops then goes to `stops`."""
-    return await _one(settings, end.result.run_id, stops, store=store, patient=False, quiet=False)
+def go_on(at_once: AtOnce, run_id: str) -> int:
+    """Go on with a run whose answers were given at this terminal, and return the exit code."""
+    return to_the_end(_one(at_once, run_id))
 
 
-async def _one(settings: Settings, name: str, stops: Stops, *, store: str | None, patient: bool, quiet: bool) -> int:
+async def _one(at_once: AtOnce, name: str, *, patient: bool = False, quiet: bool = False) -> int:
+    settings, store = at_once.settings, at_once.store
     with outcome.kept_stdout():
         async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
             history = history_of(swarm)
@@ -93,8 +97,7 @@ async def _one(settings: Settings, name: str, stops: Stops, *, store: str | None
                 launched = await swarm.resume((await history.run(name)).id)
                 interruption.hold(launched)
                 end = await settle_resumed(swarm, history, launched, quiet=quiet, patient=patient)
-    stops.append(end)
-    return end.code
+    return at_once.settle(end)
 
 
 # several -----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 from attrs import evolve
 
 from swarm_core.cli import inputs, outcome, session, stores
-from swarm_core.cli.at_once import Stops, ask_and_go_on, may_ask
+from swarm_core.cli.at_once import AtOnce, may_ask
 from swarm_core.cli.interrupt import to_the_end
 from swarm_core.cli.resume import go_on
 from swarm_core.cli.watch import follow
@@ -58,15 +59,15 @@ def command(
         raise click.UsageError("only one of FILE and --ctx can be read from stdin")
     init_ctx = inputs.initial_ctx(ctx_text, assignments)
     text = inputs.read_stdin() if str(file) == "-" else None
-    settings, stops, store = inputs.settings_of(ctx), Stops(), options["store"]
-    quiet, as_json = options["quiet"], options["as_json"]
-    asks = text is None and may_ask(settings, store, as_json=as_json, quiet=quiet)
-    code = to_the_end(_run(settings, file, text, init_ctx, stops, **options))
-    if asks:
-        code = ask_and_go_on(settings, stops, code, store, lambda end: go_on(settings, end, stops, store))
-    if stops:
-        report(stops[-1], store, as_json=as_json)
-    return code
+    settings, store, as_json = inputs.settings_of(ctx), options["store"], options.pop("as_json")
+    at_once = AtOnce(
+        settings=settings,
+        store=store,
+        report=partial(report, store=store, as_json=as_json),
+        asks=text is None and may_ask(settings, store, as_json=as_json, quiet=options["quiet"]),
+    )
+    code = to_the_end(_run(settings, file, text, init_ctx, at_once, **options))
+    return at_once.ask_and_go_on(code, partial(go_on, at_once))
 
 
 async def _run(
@@ -74,7 +75,7 @@ async def _run(
     file: Path | str,
     text: bytes | None,
     init_ctx: Any,
-    stops: Stops,
+    at_once: AtOnce,
     *,
     bindings: tuple[str, ...],
     layer_set: str,
@@ -86,10 +87,8 @@ async def _run(
     senior_id: str | None,
     hook_id: str | None,
     patient: bool,
-    as_json: bool,
     quiet: bool,
 ) -> int:
-    """Run to where it stops, tell that in `stops`, and return the exit code."""
     _doubt_clock(time.time())
     _bound_depth(settings)
     budget = inputs.parse_budget(budget_pairs) or None
@@ -112,8 +111,7 @@ async def _run(
                 else:
                     interruption.hold(launched)
                     end = await _settled(swarm, launched, quiet=quiet, patient=patient)
-    stops.append(end)
-    return end.code
+    return at_once.settle(end)
 
 
 async def _settled(swarm: Swarm, launched: Launched, *, quiet: bool, patient: bool) -> Settled:

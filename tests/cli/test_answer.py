@@ -322,7 +322,7 @@ class TestValue:
             (["yes", "--by", " "], 2, "a name has 1 to 200 printable characters"),
             (["yes", "--by", "a\x1b[2J"], 2, "a name has 1 to 200 printable characters"),
             ([], 2, "VALUE is missing; without one the question is asked at a terminal"),
-            (["yes", "--store", "paper://"], 3, "no run store for 'paper://'"),
+            (["yes", "--store", "paper://"], 3, "no run store for paper://"),
         ],
     )
     def test_what_cannot_be_read_is_refused_and_the_question_stays_open(self, here, store, arguments, code, told):

@@ -108,6 +108,10 @@ class TestExitCodes:
         table = {
             errors.AnswerDenied: 5,
             errors.DocumentError: 3, errors.SettingsError: 3, errors.NotFound: 4, errors.AccessDenied: 5,
+            **dict.fromkeys([errors.BlueprintNotFound, errors.NoMatchingVersion, errors.IssueNotFound], 4),
+            **dict.fromkeys([errors.EnhanceSettingNotFound, errors.EnhanceLogNotFound], 4),
+            **dict.fromkeys([errors.BlueprintArchived, errors.InvalidSemver, errors.VersionConflict], 3),
+            **dict.fromkeys([errors.IssueExists, errors.IssueEnded, errors.EnhanceLogConflict], 3),
             errors.StoreError: 6, SwarmError: 3,
         }  # fmt: skip
         classes = [item for item in vars(errors).values() if inspect.isclass(item) and issubclass(item, SwarmError)]
