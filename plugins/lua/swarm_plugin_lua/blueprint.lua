@@ -14,7 +14,7 @@ local FILE = given.name
 local RETURN = "return a flow, a Blueprint, or {bp = flow, ctx = initial ctx}"
 local ABSENT = "is not available in Lua Blueprints"
 
-_PROMPT, _CTX, _AGENT, _TASK_ID, _ATTEMPT, _KEY, host = nil, nil, nil, nil, nil, nil, nil
+_PROMPT, _CTX, _META, _AGENT, _TASK_ID, _ATTEMPT, _KEY, host = nil, nil, nil, nil, nil, nil, nil, nil
 
 -- the same each time ------------------------------------------------------------------------------------------
 

@@ -31,7 +31,10 @@ def driven(name: str) -> Script:
 
 @frozen(kw_only=True)
 class Job:
-    """One run of a script: for which attempt, with what, and how much it may take (seconds, bytes)."""
+    """One run of a script: for which attempt, with what, and how much it may take (seconds, bytes).
+
+    `meta` is what layers tell the worker, JSON values by name.
+    """
 
     script: Script
     input: Any
@@ -42,6 +45,7 @@ class Job:
     time_limit: float
     memory_limit: int
     functions: Mapping[str, Function] = field(factory=dict)
+    meta: Mapping[str, Any] = field(factory=dict)
 
     def as_payload(self) -> bytes:
         """Return the job as JSON text.
@@ -66,6 +70,7 @@ class Job:
             "task_id": self.task_id,
             "attempt": self.attempt,
             "key": self.key,
+            "meta": dict(self.meta),
         }
 
 

@@ -237,11 +237,14 @@ local function speak(kind, text, content)
 end
 
 -- Gives a status (done, error, result, timeout, memory), a text, whether the worker is content, and what was printed.
-local function run(name, source, seconds, functions, prompt, ctx, arrays, agent, task_id, attempt, key)
+local function run(
+  name, source, seconds, functions, prompt, ctx, arrays, agent, task_id, attempt, key, meta, meta_arrays)
   script_name = name
   env._PROMPT, env._CTX, env._AGENT, env._TASK_ID, env._ATTEMPT, env._KEY = prompt, ctx, agent, task_id, attempt, key
+  env._META = meta
   if ctx == null then env._CTX = nil end
   marked(ctx, arrays)
+  marked(meta, meta_arrays)
   if functions then
     for _, function_name in ipairs(functions) do add_host_function(function_name) end
   end

@@ -63,8 +63,8 @@ class Sandbox:
         """Run a job's script and return the reply as JSON text.
 
         A job has `label`, `source`, `seconds`, `memory` (bytes), `functions` (the names below `host`), `input` (the
-        JSON value behind `_PROMPT` and `_CTX`), `agent`, `task_id`, `attempt` and `key`. A reply has `status` and
-        `log`, then `value` and `ok` when the status is `done`, else `text`. Statuses: `done`, `error` (the script
+        JSON value behind `_PROMPT` and `_CTX`), `agent`, `task_id`, `attempt`, `key` and `meta`. A reply has `status`
+        and `log`, then `value` and `ok` when the status is `done`, else `text`. Statuses: `done`, `error` (the script
         raised), `result` (it returned what is no result), `timeout`, `memory`.
         """
         try:
@@ -83,6 +83,7 @@ class Sandbox:
 
     def _execute(self, job: Mapping[str, Any]) -> tuple[bytes, bytes, bool, bytes]:
         prompt, context, arrays = self._prompt_and_context(job["input"])
+        meta = self._to_lua(job["meta"])
         functions = [name.encode() for name in job["functions"]]
         self._ceiling = self._runtime.get_memory_used(total=True) + job["memory"]
         try:
@@ -98,6 +99,7 @@ class Sandbox:
                 job["task_id"].encode(),
                 job["attempt"],
                 job["key"].encode(),
+                *meta,
             )
         finally:
             self._unconfine()

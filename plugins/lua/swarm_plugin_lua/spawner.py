@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from swarm_core.contracts import Spawner
 from swarm_core.errors import SpawnFailed, WorkerFailed
@@ -12,6 +13,7 @@ from swarm_core.factories import Environment, Function, SpawnerFactory
 from swarm_core.model.blueprint import AgentDef, AgentHint
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import Progress
+from swarm_core.model.value import NotJson, json_copy
 from swarm_plugin_lua.job import Job, Reply, Script
 from swarm_plugin_lua.pool import LuaPool
 from swarm_plugin_lua.settings import read_settings
@@ -48,6 +50,7 @@ class LuaSpawner(Spawner):
                 time_limit=self._limits.time,
                 memory_limit=self._limits.memory,
                 functions=self._functions,
+                meta=_told(call.meta),
             )
         )
         if reply.log:
@@ -68,6 +71,15 @@ def build_lua(agent: AgentDef, spec: LuaSpec, hint: AgentHint, environment: Envi
         raise ValueError("; ".join(wrong))
     limits = Limits(time=seconds, memory=size)
     return LuaSpawner(script, limits, pure_functions(environment), runner_of(settings.isolation, environment))
+
+
+def _told(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the layers' words a script can be told; what they tell each other may be no JSON."""
+    words: dict[str, Any] = {}
+    for name, value in meta.items():
+        with suppress(NotJson):
+            words[name] = json_copy(value)
+    return words
 
 
 LUA_KIND = SpawnerFactory(

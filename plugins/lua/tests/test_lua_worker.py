@@ -185,6 +185,17 @@ class TestGlobals:
 
         assert result == Result(["say hi", "tester", "T-9", 2, "RUN-1:$[3]"])
 
+    async def test_what_layers_tell_is_a_table(self, build: Build) -> None:
+        spawner = build(source="_META.seen = #_META.input_refs return _META")
+        told = {"project_name_alias": "blue", "input_refs": ["out-1", "out-2"], "engine": object()}
+
+        result = await spawner.run(make_call(meta=told))
+
+        assert result == Result({"project_name_alias": "blue", "input_refs": ["out-1", "out-2"], "seen": 2})
+
+    async def test_without_layers_that_tell_anything_it_is_empty(self, build: Build) -> None:
+        assert await build(source="return next(_META) == nil").run(make_call()) == Result(True)
+
     @pytest.mark.parametrize(
         ("input", "prompt", "kind", "context"),
         [
