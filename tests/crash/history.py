@@ -68,6 +68,15 @@ class RunSeen:
                 return self._agents().get(address) in (None, *self.retries)
         return node.get("ref") in self.retries
 
+    def was_asking(self, address: str, attempt: int) -> bool:
+        """Tell whether an attempt of a step asked, and its run was let go of in order before the attempt had ended."""
+        tasks = {task for task, at in self.addresses().items() if at == address}
+        own = [event for event in self.events if event.get("task_id") in tasks and event.get("attempt") == attempt]
+        if not own or own[-1]["kind"] not in ("senior_queried", "task_suspended"):
+            return False
+        after = [event["kind"] for event in self.events if event["seq"] > own[-1]["seq"]]
+        return "run_waiting" in after[: after.index("run_resumed")] if "run_resumed" in after else False
+
     def _agents(self) -> dict[str, str]:
         return {event["address"]: event["agent"] for event in self.events if event["kind"] == "task_created"}
 

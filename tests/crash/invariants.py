@@ -135,7 +135,9 @@ def comes_before(address: str, other: str) -> bool:
 
 
 def i4_starts_are_bounded(history: History) -> Iterator[Violation]:
-    """A step STARTs again only after a kill, or as the next attempt where its agent's policy grants one (P3)."""
+    """A step STARTs again only after a kill, or as the next attempt: of a policy that grants one, or of a worker that
+    was asking when its engine left in order because all that was left waited (P3, P18).
+    """
     runs = {run.id: run for run in history.runs}
     starts: dict[tuple[str, str], list[Line]] = {}
     for line in history.lines:
@@ -143,7 +145,8 @@ def i4_starts_are_bounded(history: History) -> Iterator[Violation]:
             starts.setdefault(line.step, []).append(line)
     for step, lines in starts.items():
         for one, two in pairwise(lines):
-            granted = two.attempt == one.attempt + 1 and step[0] in runs and runs[step[0]].may_retry(step[1])
+            run = runs.get(step[0]) if two.attempt == one.attempt + 1 else None
+            granted = run is not None and (run.may_retry(step[1]) or run.was_asking(step[1], one.attempt))
             if not granted and not _struck_between(history.breaks, one.at, two.at):
                 what = f"STARTed at {one.at:.3f} and at {two.at:.3f} without a kill between"
                 yield Violation("I4", step[0], f"{step[1]} {what}")

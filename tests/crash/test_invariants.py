@@ -172,6 +172,23 @@ def test_a_flow_says_which_steps_may_be_tried_again():
     assert ["/0/body@3/1", "/1/child@2", "/1/child@3", "/2/lane@4/1"] == may  # of the third child nothing is known
 
 
+@pytest.mark.parametrize(
+    ("kinds", "was"),
+    [
+        (["task_attempt_started", "senior_queried", "task_suspended", "run_waiting", "run_interrupted", "run_resumed"], True),
+        (["task_attempt_started", "senior_queried", "task_suspended", "run_resumed"], False),
+        (["task_attempt_started", "run_waiting", "run_interrupted", "run_resumed"], False),
+        (["task_attempt_started", "senior_queried", "task_suspended", "run_waiting"], False),
+    ],
+)  # fmt: skip
+def test_an_attempt_that_asked_when_its_engine_left_in_order_may_be_begun_again(kinds, was):
+    begun = {"seq": 1, "kind": "task_created", "task_id": "T-1", "address": "/4", "agent": "asker"}
+    of_task = {"task_id": "T-1", "attempt": 1}
+    events = [{"seq": n, "kind": kind} | ({} if kind.startswith("run") else of_task) for n, kind in enumerate(kinds, 2)]
+
+    assert was is evolve(RIGHT, events=[begun, *events]).was_asking("/4", 1)
+
+
 def test_i5_a_final_ctx_that_the_results_do_not_give():
     assert {"I5"} == numbers(with_run(final_ctx={"chain": SECOND}))
 
