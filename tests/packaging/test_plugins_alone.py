@@ -20,7 +20,10 @@ pytestmark = [pytest.mark.packaging, pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
 PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
 # Those parts of the core's tests that meet the host; the others know of no plugin.
-CORE_TESTS = ("tests/host", "tests/builtin", "tests/compile", "tests/testing")
+CORE_TESTS = tuple(
+    f"tests/{room}"
+    for room in ("model", "codec", "flow", "host", "compile", "engine", "builtin", "history", "testing", "together")
+)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from hashlib import sha256
 from tempfile import mkdtemp
 
 import pytest
-import swarm_plugin_audit
 from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +21,8 @@ from swarm_core.history import open_history
 from swarm_core.hookspecs import hookimpl
 from swarm_core.model.call import Result
 from swarm_core.settings import EngineSettings, Settings
+
+swarm_plugin_audit = pytest.importorskip("swarm_plugin_audit")
 
 PATH = {"op": "path", "at": "$"}
 STEP = {"kind": "step", "ref": "work", "in": PATH, "out": PATH}

@@ -92,7 +92,7 @@ WRONG = [
     pytest.param("a.json", agents("a").replace("fake", "fak"), "unknown_kind", "did you mean 'fake'? installed: ",
                  id="bp27-near"),
     pytest.param("a.json", agents("a").replace("fake", "operator"), "invalid_spec", "'operator_ref' (string) required",
-                 id="bp27-seat"),
+                 id="bp27-seat", marks=pytest.mark.needs("operator")),
     pytest.param("a.json", json.dumps({"id": "x", "flow": {"kind": "seq", "children": [
         {"kind": "seq", "children": []}] * 10_000}}), "too_many_nodes", "10,000", id="bp29-nodes"),
     pytest.param("a.json", '{"id": "x", "flow": ' + '{"kind": "seq", "children": [' * 201 + "]}" * 201 + "}",

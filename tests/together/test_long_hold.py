@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
-import swarm_plugin_long_hold
 
 from swarm_core import Swarm
 from swarm_core.errors import InvalidBlueprint
 from swarm_core.model.task import RunStatus
 from swarm_core.settings import EngineSettings, Settings
 from swarm_core.testing import SimulatedClock, simulate
+
+swarm_plugin_long_hold = pytest.importorskip("swarm_plugin_long_hold")
 
 
 def blueprint(options, *, fn="slow", **more):

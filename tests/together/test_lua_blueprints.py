@@ -6,6 +6,8 @@ import pytest
 
 from swarm_core import Swarm, function
 
+pytestmark = pytest.mark.needs("lua")
+
 PATH = {"op": "path", "at": "$"}
 
 

@@ -3,14 +3,17 @@
 import asyncio
 
 import pytest
-import swarm_plugin_operator
-from swarm_plugin_operator.work import answer_of, work_in
 
 from swarm_core import Operator, OperatorKind, Result, SessionRequest, Settings, SpawnHook, Swarm
 from swarm_core.errors import AlreadyAnswered, AnswerDenied, InvalidBlueprint
 from swarm_core.model.output import Final, Inline
 from swarm_core.model.run import QuestionState
 from swarm_core.model.task import RunStatus
+
+swarm_plugin_operator = pytest.importorskip("swarm_plugin_operator")
+_work = pytest.importorskip("swarm_plugin_operator.work")
+answer_of = _work.answer_of
+work_in = _work.work_in
 
 MAIN_AI, AUTOMATE, COMPOSITE = OperatorKind.MAIN_AI, OperatorKind.AUTOMATE, OperatorKind.COMPOSITE
 

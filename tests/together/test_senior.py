@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 
 import pytest
-import swarm_plugin_senior
 
 from swarm_core import Result, SeniorBridge, SessionRequest, Swarm
 from swarm_core.builtin.memory_runs import MemoryRunStore
 from swarm_core.errors import InvalidBlueprint
 from swarm_core.model.task import RunStatus
+
+swarm_plugin_senior = pytest.importorskip("swarm_plugin_senior")
 
 QUESTION = {"reason": "worker reported ok=false", "value": "which one?"}
 ANSWERED = {"out": {"original": "which one?", "senior_answer": "go"}}
