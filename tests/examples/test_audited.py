@@ -61,7 +61,6 @@ def test_each_attempt_has_the_fingerprints_of_what_it_got_and_gave(folder):
     assert given[1] == gave[1], "what is paid is the amount that was asked for"
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there are no such signals here")
 def test_p1_the_chain_of_a_run_that_was_killed_and_resumed_is_whole(folder):
     slow = "import time\n\n\n@function\ndef pay(amount):\n    open('here', 'w').close()\n    time.sleep(60)\n"
     workers = (folder / "swarmfile.py").read_text()
