@@ -119,6 +119,7 @@ class TestProcess:
         job = {
             "label": "s", "source": "return string.find(('a'):rep(30000), ('.-'):rep(20) .. 'b')", "seconds": 0.1,
             "memory": 2**26, "functions": [], "input": None, "agent": "a", "task_id": "T-1", "attempt": 1, "key": "k",
+            "meta": {},
         }  # fmt: skip
         payload = json.dumps(job).encode()
         running = subprocess.Popen(

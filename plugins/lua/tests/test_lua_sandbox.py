@@ -28,7 +28,7 @@ def refuse(name: str, arguments: bytes) -> tuple[bool, Any]:
 def run(source: str, value: Any = "text", **overrides: Any) -> Mapping[str, Any]:
     job = {
         "label": "s", "source": source, "seconds": 10.0, "memory": 64 * 1024 * 1024, "functions": [], "input": value,
-        "agent": "a", "task_id": "T-1", "attempt": 1, "key": "k",
+        "agent": "a", "task_id": "T-1", "attempt": 1, "key": "k", "meta": {},
     }  # fmt: skip
     sandbox = Sandbox(refuse)
     try:
@@ -184,7 +184,7 @@ class TestRuntimes:
         sandbox = Sandbox(broken)
         job = {
             "label": "s", "source": "local x = host.f(1)", "seconds": 5.0, "memory": 2**26, "functions": ["f"],
-            "input": None, "agent": "a", "task_id": "T-1", "attempt": 1, "key": "k",
+            "input": None, "agent": "a", "task_id": "T-1", "attempt": 1, "key": "k", "meta": {},
         }  # fmt: skip
 
         reply = wire.loads(sandbox.run(job))
