@@ -22,7 +22,6 @@ if TYPE_CHECKING:
         SpawnerLayer,
         SpawnHook,
     )
-    from swarm_core.engine.sessions import SessionRequest
     from swarm_core.errors import DocumentError, FlowError, InvalidBlueprint, SwarmError
     from swarm_core.factories import (
         DirectiveFactory,
@@ -41,11 +40,12 @@ if TYPE_CHECKING:
     from swarm_core.model.blueprint import Blueprint
     from swarm_core.model.call import Call, Result
     from swarm_core.model.event import Event
-    from swarm_core.model.operator import OperatorKind
+    from swarm_core.model.operator import OperatorKind, SessionRequest
     from swarm_core.model.problem import Problem
+    from swarm_core.model.run import RunResult
     from swarm_core.model.version import BlueprintVersion, CommitMetadata
     from swarm_core.settings import Settings, load_settings
-    from swarm_core.swarm import Launched, Prepared, RunResult, Swarm, run
+    from swarm_core.swarm import Launched, Prepared, Swarm, run
 
 __version__ = "0.1.0"
 
@@ -62,7 +62,6 @@ _HOMES = {
         "Spawner",
         "SpawnerLayer",
     ),
-    "engine.sessions": ("SessionRequest",),
     "errors": ("DocumentError", "FlowError", "InvalidBlueprint", "SwarmError"),
     "factories": (
         "DirectiveFactory",
@@ -81,11 +80,12 @@ _HOMES = {
     "model.blueprint": ("Blueprint",),
     "model.call": ("Call", "Result"),
     "model.event": ("Event",),
-    "model.operator": ("OperatorKind",),
+    "model.operator": ("OperatorKind", "SessionRequest"),
     "model.problem": ("Problem",),
+    "model.run": ("RunResult",),
     "model.version": ("BlueprintVersion", "CommitMetadata"),
     "settings": ("Settings", "load_settings"),
-    "swarm": ("Launched", "Prepared", "RunResult", "Swarm", "run"),
+    "swarm": ("Launched", "Prepared", "Swarm", "run"),
 }
 
 __all__ = [

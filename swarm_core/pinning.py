@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from swarm_core.codec import blueprint_json, structure_blueprint
 from swarm_core.documents import Document
-from swarm_core.engine.sessions import SessionRequest
 from swarm_core.errors import DocumentError, StoreUnreadable
 from swarm_core.model.blueprint import Blueprint
-from swarm_core.model.operator import OperatorKind
+from swarm_core.model.operator import OperatorKind, SessionRequest
 
 if TYPE_CHECKING:
     from swarm_core.model.run import StoredRun

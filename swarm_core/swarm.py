@@ -35,8 +35,6 @@ from swarm_core.documents import Document, in_order, read_document
 from swarm_core.engine.engine import Engine, latest
 from swarm_core.engine.migration import Migration
 from swarm_core.engine.program import Pinned, Program
-from swarm_core.engine.runs import RunResult
-from swarm_core.engine.sessions import SessionRequest
 from swarm_core.engine.state import RunRecord
 from swarm_core.errors import DocumentError, RunLost
 from swarm_core.factories import Environment, Function
@@ -48,9 +46,9 @@ from swarm_core.model.access import CapToken
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.budget import Budget, tighter
 from swarm_core.model.event import Event
-from swarm_core.model.operator import OperatorKind
+from swarm_core.model.operator import OperatorKind, SessionRequest
 from swarm_core.model.problem import Problem
-from swarm_core.model.run import Owner, Question, StoredRun
+from swarm_core.model.run import Owner, Question, RunResult, StoredRun
 from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.model.version import IdRef
 from swarm_core.pinning import canonical, launch_facts, pinned_document, stored_request
@@ -61,7 +59,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swarm_core.contracts import Process
+    from swarm_core.factories import Catalog
     from swarm_core.flow.bound import Bound
+    from swarm_core.history import History
 
 __all__ = ["Launched", "Prepared", "RunResult", "Swarm", "run"]
 
@@ -368,6 +368,19 @@ class Swarm:
                 raise
             return known
         return Launched(self.engine, record)
+
+    @property
+    def catalog(self) -> Catalog:
+        """Return what the plugins provide."""
+        return self.host.catalog
+
+    @property
+    def history(self) -> History:
+        """Return the runs of the store, as they stand and as they went; raises SettingsError without a store."""
+        from swarm_core.history import History
+
+        lease, clock = self.settings.engine.lease, self.engine.clock
+        return History(self._kept("a look at runs"), self.outputs, lease=lease, clock=clock)
 
     async def _fetched(
         self, source: Source, bind: Mapping[str, str] | None = None, layer_set: str = STANDARD_SET

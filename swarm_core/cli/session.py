@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from swarm_core.engine.sessions import SessionRequest
 from swarm_core.errors import did_you_mean
-from swarm_core.model.operator import OperatorKind
+from swarm_core.model.operator import OperatorKind, SessionRequest
 from swarm_core.swarm import Prepared, Swarm
 
 F = TypeVar("F", bound=Callable[..., Any])

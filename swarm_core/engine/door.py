@@ -12,7 +12,7 @@ from swarm_core.engine.ends import Ends
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.requests import child_address
 from swarm_core.engine.runs import Runs
-from swarm_core.engine.sessions import OperatorSession, SessionRequest
+from swarm_core.engine.sessions import OperatorSession
 from swarm_core.engine.state import TaskRecord, is_final
 from swarm_core.engine.token_records import TokenRecord
 from swarm_core.errors import (
@@ -27,6 +27,7 @@ from swarm_core.model.access import CapToken, Role, Verb
 from swarm_core.model.call import to_text
 from swarm_core.model.event import Event
 from swarm_core.model.ids import ResumeKey, SessionId, TaskId, new_id
+from swarm_core.model.operator import SessionRequest
 from swarm_core.model.output import OutputEvent
 from swarm_core.model.policy import NO_POLICY
 from swarm_core.model.task import Blocked, DispatchOutcome, Pass, TaskSpec, TaskState, TaskStatus

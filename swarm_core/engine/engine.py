@@ -23,8 +23,8 @@ from swarm_core.engine.holding import Holding
 from swarm_core.engine.journal import Journal
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Past, Pinned, Program
-from swarm_core.engine.runs import RunResult, Runs
-from swarm_core.engine.sessions import OperatorSession, SessionRequest, Sessions
+from swarm_core.engine.runs import Runs
+from swarm_core.engine.sessions import OperatorSession, Sessions
 from swarm_core.engine.silence import SilenceWatch
 from swarm_core.engine.state import EngineState, RunRecord, is_final
 from swarm_core.engine.suspend import Questions
@@ -32,7 +32,8 @@ from swarm_core.errors import AccessDenied, RunLost
 from swarm_core.model.access import CapToken, Role
 from swarm_core.model.event import Event
 from swarm_core.model.ids import RunId, SessionId, new_id
-from swarm_core.model.run import Owner, Question
+from swarm_core.model.operator import SessionRequest
+from swarm_core.model.run import Owner, Question, RunResult
 from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.settings import EngineSettings
 from swarm_core.tokens import CapTokenSigner

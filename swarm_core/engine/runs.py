@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
 from swarm_core.engine.breaker import Breaker
 from swarm_core.engine.budget import RunBudget
@@ -39,43 +39,13 @@ from swarm_core.model.budget import Budget
 from swarm_core.model.call import to_text
 from swarm_core.model.ids import RunId, new_id
 from swarm_core.model.policy import NO_POLICY
-from swarm_core.model.run import Refusal, RunChange, StoredRun
+from swarm_core.model.run import Refusal, RunChange, RunResult, StoredRun
 from swarm_core.model.task import DispatchOutcome, RunStatus, TaskStatus
 from swarm_core.model.value import json_copy
 
 _COUNTED = ("tasks", "attempts", TaskStatus.PASS, TaskStatus.BLOCKED, TaskStatus.CANCELLED)
 _SETTLED = 0.01
 """Seconds without work after which a run that somebody has to answer counts as waiting."""
-
-
-@frozen(kw_only=True)
-class RunResult:
-    """How a run ended, or where it stopped.
-
-    `final_ctx` is None unless it is done; `error` is None when it is. `reused` counts the steps whose results were
-    known from before, `again` those that had been under way then. `questions` are the keys of what it waits for.
-    """
-
-    run_id: str
-    status: RunStatus
-    final_ctx: Any = None
-    error: Mapping[str, Any] | None = None
-    counts: Mapping[str, int] = field(factory=dict)
-    reused: int = 0
-    again: int = 0
-    questions: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the result as data: run_id, status, final_ctx, error, counts; the rest where there is any."""
-        rest = {"reused": self.reused, "again": self.again, "questions": list(self.questions)}
-        return {
-            "run_id": self.run_id,
-            "status": str(self.status),
-            "final_ctx": self.final_ctx,
-            "error": self.error,
-            "counts": dict(self.counts),
-            **{name: value for name, value in rest.items() if value},
-        }
 
 
 class Runs:

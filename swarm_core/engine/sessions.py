@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from swarm_core.attachments import Attachments, Seat
 from swarm_core.engine.events import EventLog
@@ -13,20 +13,7 @@ from swarm_core.errors import SessionNotFound
 from swarm_core.model.access import CapToken, Role
 from swarm_core.model.call import NO_OPERATOR, OperatorInfo
 from swarm_core.model.ids import SessionId, TaskId
-from swarm_core.model.operator import OperatorKind, collapse_operator_kind
-
-
-@frozen(kw_only=True)
-class SessionRequest:
-    """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch."""
-
-    operator_kind: OperatorKind | None = None
-    agent_kinds: Mapping[str, OperatorKind] = field(factory=dict)
-    blueprint_agent_kinds: Mapping[str, OperatorKind] = field(factory=dict)
-    blueprint_kind: OperatorKind | None = None
-    bridge_id: str | None = None
-    hook_id: str | None = None
-    operator_backend_id: str | None = None
+from swarm_core.model.operator import SessionRequest, collapse_operator_kind
 
 
 @define(eq=False, kw_only=True, repr=False)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from swarm_core.engine.journal import RunJournal
     from swarm_core.engine.program import Program
     from swarm_core.engine.replay import Replay
-    from swarm_core.engine.sessions import OperatorSession, SessionRequest
+    from swarm_core.engine.sessions import OperatorSession
+    from swarm_core.model.operator import SessionRequest
     from swarm_core.model.run import Question
 
 

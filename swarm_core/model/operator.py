@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from attrs import field, frozen
+
 
 class OperatorKind(StrEnum):
     """How a session's operator takes part in an attempt."""
@@ -12,6 +14,19 @@ class OperatorKind(StrEnum):
     MAIN_AI = "main_ai"
     AUTOMATE = "automate"
     COMPOSITE = "composite"
+
+
+@frozen(kw_only=True)
+class SessionRequest:
+    """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch."""
+
+    operator_kind: OperatorKind | None = None
+    agent_kinds: Mapping[str, OperatorKind] = field(factory=dict)
+    blueprint_agent_kinds: Mapping[str, OperatorKind] = field(factory=dict)
+    blueprint_kind: OperatorKind | None = None
+    bridge_id: str | None = None
+    hook_id: str | None = None
+    operator_backend_id: str | None = None
 
 
 def collapse_operator_kind(

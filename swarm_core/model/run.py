@@ -161,6 +161,36 @@ class StoredRun:
 
 
 @frozen(kw_only=True)
+class RunResult:
+    """How a run ended, or where it stopped.
+
+    `final_ctx` is None unless it is done; `error` is None when it is. `reused` counts the steps whose results were
+    known from before, `again` those that had been under way then. `questions` are the keys of what it waits for.
+    """
+
+    run_id: str
+    status: RunStatus
+    final_ctx: Any = None
+    error: Mapping[str, Any] | None = None
+    counts: Mapping[str, int] = field(factory=dict)
+    reused: int = 0
+    again: int = 0
+    questions: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as data: run_id, status, final_ctx, error, counts; the rest where there is any."""
+        rest = {"reused": self.reused, "again": self.again, "questions": list(self.questions)}
+        return {
+            "run_id": self.run_id,
+            "status": str(self.status),
+            "final_ctx": self.final_ctx,
+            "error": self.error,
+            "counts": dict(self.counts),
+            **{name: value for name, value in rest.items() if value},
+        }
+
+
+@frozen(kw_only=True)
 class JournalRow:
     """Events `first_seq` to `last_seq` of a run, as one commit wrote them; `body` is JSON text (see the journal)."""
 

@@ -7,7 +7,6 @@ import pytest
 from swarm_core.builtin.memory import MemoryOutputStore
 from swarm_core.engine.engine import Engine
 from swarm_core.engine.program import Program
-from swarm_core.engine.sessions import SessionRequest
 from swarm_core.errors import (
     RoleViolation,
     SessionNotFound,
@@ -18,6 +17,7 @@ from swarm_core.errors import (
 from swarm_core.flow import compile_flow
 from swarm_core.model.access import Role, Verb
 from swarm_core.model.call import Result
+from swarm_core.model.operator import SessionRequest
 from swarm_core.model.task import TaskSpec, TaskStatus
 from swarm_core.settings import EngineSettings
 from swarm_core.testing import SimulatedClock, simulate

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_core.contracts import SeniorBridge
-from swarm_core.engine.sessions import SessionRequest
 from swarm_core.errors import SessionNotFound
 from swarm_core.model.access import Role
 from swarm_core.model.call import Result
-from swarm_core.model.operator import OperatorKind, collapse_operator_kind
+from swarm_core.model.operator import OperatorKind, SessionRequest, collapse_operator_kind
 from swarm_core.settings import EngineSettings
 
 MAIN_AI, AUTOMATE, COMPOSITE = OperatorKind.MAIN_AI, OperatorKind.AUTOMATE, OperatorKind.COMPOSITE

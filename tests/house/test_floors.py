@@ -25,7 +25,10 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
     (
         frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources"})
-        | frozenset({"attachments", "commands", "enhance_records", "known", "selecting", "versions"}),
+        | frozenset(
+            {"attachments", "commands", "endpoints", "enhance_records", "known", "selecting", "serving", "tools"}
+        )
+        | frozenset({"versions"}),
     ),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
     (frozenset({"swarm", "documents", "history", "kept", "pinning", "resuming"}), frozenset({"builtin"})),

@@ -1,0 +1,18 @@
+"""The server's own endpoints, by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swarm_core.endpoints import Endpoint
+
+_ROOMS = ("health",)
+
+
+def own_endpoints() -> Iterator[Endpoint]:
+    """Yield the endpoints of every room."""
+    for room in _ROOMS:
+        yield from import_module(f"{__name__}.{room}").ENDPOINTS
