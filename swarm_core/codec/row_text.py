@@ -6,31 +6,12 @@ link; what stands before the first row is drawn from the run's id. So a link say
 
 from __future__ import annotations
 
-import json
 import re
 from binascii import a2b_base64, b2a_base64
 from hashlib import sha256
-from typing import Any
 
 _LINK = re.compile(r',"([A-Za-z0-9+/]{43})"\]')
 _TAIL = len(',""]') + 43
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-_encode_ascii = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-def text_of(value: Any) -> str:
-    """Return a value as JSON text that can be written as UTF-8.
-
-    The text of an error may hold half a surrogate pair (a file name that is no UTF-8); then all that is not ASCII is
-    escaped.
-    """
-    text = _encode(value)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return _encode_ascii(value)
-    return text
 
 
 def first_link(run_id: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from attrs import evolve
 
-from swarm_core.codec.row_text import text_of
+from swarm_core.codec.compact import compact
 from swarm_core.engine.rows import Entry, decode_row, encode_entries
 from swarm_core.errors import OutputNotFound, StoreUnreadable
 from swarm_core.model.event import Event
@@ -51,7 +51,7 @@ def pack(value: Any, threshold: float) -> tuple[Any, Blobs]:
 def pack_text(value: Any, threshold: float) -> tuple[str, Blobs]:
     """Return a packed value as JSON text, such as a run's final ctx, and what is to be kept."""
     packer = _Packer(threshold, shared=_SHARED)
-    return text_of(packer.pack(value)), packer.blobs
+    return compact(packer.pack(value)), packer.blobs
 
 
 def pack_entries(entries: Sequence[Entry], threshold: float) -> tuple[str, Blobs]:
@@ -152,13 +152,13 @@ class _Packer:
 
     def _settled(self, made: Any, threshold: float) -> tuple[Any, float]:
         """Return what stands for a string or a container that may be large, and the bytes of its text."""
-        data = text_of(made).encode()
+        data = compact(made).encode()
         if len(data) <= threshold:
             return made, len(data)
         digest = sha256(data).hexdigest()
         self.blobs[digest] = data
         reference = {_OUTPUT: digest, "bytes": len(data)}
-        return reference, len(text_of(reference))
+        return reference, len(compact(reference))
 
 
 # unpacking ---------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 A row's body is a JSON array with an entry per event: `[kind, time, task_id, attempt, data]`. An attempt's result stands
 once: `task_attempt_completed` leaves it out when the event after it is the end of the same task with the same result.
-Large values stand as references (see `engine.offload`). After the entries stands the row's link, a string (see
-`codec.row_text`); older rows have none.
+A task id that is the one of the entry before stands as 0; older rows repeat it. Large values stand as references (see
+`engine.offload`). After the entries stands the row's link, a string (see `codec.row_text`); older rows have none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from swarm_core.codec.row_text import link_after, text_of, with_link
+from swarm_core.codec.compact import compact
+from swarm_core.codec.row_text import link_after, with_link
 from swarm_core.errors import StoreUnreadable
 from swarm_core.model.event import Event
 from swarm_core.model.run import JournalRow
@@ -22,11 +23,12 @@ Entry: TypeAlias = "tuple[str, float, str | None, int | None, Mapping[str, Any]]
 
 _COMPLETED = "task_attempt_completed"
 _ENDS = frozenset({"task_pass", "task_blocked"})
+_SAME = 0
 
 
 def encode_entries(entries: Sequence[Entry]) -> str:
     """Return the body of the row that holds these events."""
-    return text_of(_without_twins(entries))
+    return compact(_shortened(entries))
 
 
 def linked_row(run_id: str, before: str, first: int, last: int, text: str) -> JournalRow:
@@ -35,17 +37,25 @@ def linked_row(run_id: str, before: str, first: int, last: int, text: str) -> Jo
     return JournalRow(run_id=run_id, first_seq=first, last_seq=last, body=body)
 
 
-def _without_twins(entries: Sequence[Entry]) -> list[Entry]:
-    written = list(entries)
-    for at in range(len(written) - 1):
-        if written[at][0] == _COMPLETED:
-            kind, time, task_id, attempt, data = written[at]
-            after = written[at + 1]
-            if after[0] in _ENDS and after[2] == task_id and after[4].get("result", after) is data.get("result", data):
-                others = dict(data)
-                del others["result"]
-                written[at] = (kind, time, task_id, attempt, others)
+def _shortened(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    """Return the entries as they stand in a row: no result twice, and no task id right after itself."""
+    written: list[tuple[Any, ...]] = []
+    before: Any = None
+    last = len(entries) - 1
+    for at, entry in enumerate(entries):
+        kind, time, task_id, attempt, data = entry
+        if kind == _COMPLETED and at < last and _has_twin(entry, entries[at + 1]):
+            data = dict(data)
+            del data["result"]
+        same = task_id is not None and task_id == before
+        written.append((kind, time, _SAME if same else task_id, attempt, data))
+        before = task_id
     return written
+
+
+def _has_twin(entry: Entry, after: Entry) -> bool:
+    """Tell whether the event after a completed attempt is the end of its task with its result."""
+    return after[0] in _ENDS and after[2] == entry[2] and after[4].get("result", after) is entry[4].get("result", entry)
 
 
 def decode_row(row: JournalRow) -> list[Event]:
@@ -68,13 +78,25 @@ def decode_row(row: JournalRow) -> list[Event]:
 
 
 def entries_in(row: JournalRow) -> list[Any]:
-    """Return a row's entries as they stand, without its link; raises ValueError, RecursionError."""
+    """Return a row's entries with their task ids, without its link; raises ValueError, RecursionError."""
     entries = json.loads(row.body)
     if type(entries) is not list:
         raise ValueError("it is no array")
     if entries and type(entries[-1]) is str:
         entries.pop()
+    _restore_ids(entries)
     return entries
+
+
+def _restore_ids(entries: list[Any]) -> None:
+    before: Any = None
+    for at, (_, _, task_id, *_) in enumerate(entries):
+        if type(task_id) is int and task_id == _SAME:
+            if before is None:
+                raise ValueError(f"the task id of entry {at} is missing")
+            entries[at][2] = before
+        else:
+            before = task_id
 
 
 def _restore_twins(entries: list[Any]) -> None:

@@ -135,13 +135,13 @@ class History:
 
     # what happened ---------------------------------------------------------------------------------------------
 
-    async def events(self, run_id: str, after: int = 0) -> list[Event]:
-        """Return the events of a run that come after number `after`, with all their values.
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the events of a run that come after number `after`, `limit` of them at most, with all their values.
 
         Raises: RunNotFound; StoreUnreadable, naming what does not decode.
         """
-        events = await read_rows(await self.store.rows(run_id, after), self.outputs.load)
-        return [event for event in events if event.seq > after]
+        events = await read_rows(await self.store.rows(run_id, after, limit), self.outputs.load)
+        return [event for event in events if event.seq > after][:limit]
 
     async def steps(self, run_id: str) -> list[StepRecord]:
         """Return the tasks of a run in the order in which they were begun; raises as `events`."""

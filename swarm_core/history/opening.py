@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from swarm_core import builtin
-from swarm_core.contracts import BlueprintStore, OutputStore, RunStore
+from swarm_core.contracts import BlueprintStore, EnhanceStores, OutputStore, RunStore
 from swarm_core.factories import Catalog
 from swarm_core.history.history import History
 from swarm_core.host import Host
-from swarm_core.settings import Settings, blueprints_url, store_url
+from swarm_core.kept import opened_enhance
+from swarm_core.settings import Settings, blueprints_url, issues_url, store_url
 
 _MEMORY = "memory://"
 
@@ -48,6 +49,16 @@ async def open_blueprints(settings: Settings, url: str | None = None) -> AsyncIt
     wanted = blueprints_url(settings, url)
     async with _catalog(settings).store("blueprint", wanted).open(wanted) as store:
         yield store
+
+
+@asynccontextmanager
+async def open_enhance(settings: Settings, url: str | None = None) -> AsyncIterator[EnhanceStores]:
+    """Open issues, enhance settings and the enhance log at a URL, by default where the settings say, likewise.
+
+    Raises: as `open_store`.
+    """
+    async with AsyncExitStack() as stack:
+        yield await opened_enhance(_catalog(settings), issues_url(settings, url), stack)
 
 
 async def _outputs_of(store: RunStore, catalog: Catalog, stack: AsyncExitStack) -> OutputStore:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from swarm_core.codec import unstructure
-from swarm_core.codec.row_text import text_of
+from swarm_core.codec.compact import compact
 from swarm_core.engine.offload import references
 from swarm_core.engine.rows import entries_in
 from swarm_core.errors import EngineError
@@ -50,7 +50,7 @@ async def lines_of(history: History, run_id: str) -> AsyncIterator[str]:
 
 
 def _text(line: Line) -> str:
-    return text_of(unstructure(line))
+    return compact(unstructure(line))
 
 
 async def _lines(history: History, run: StoredRun) -> AsyncIterator[Line]:

@@ -24,7 +24,7 @@ from swarm_core.builtin.sqlite import (
     schema,
 )
 from swarm_core.errors import SettingsError, StoreUnavailable, StoreUnreadable
-from swarm_core.model.enhance import IssuePayload
+from swarm_core.model.enhance import IssuePayload, Pending
 from swarm_core.model.output import Partial
 from swarm_core.model.run import Durability, JournalRow, QuestionState, RunFilter, RunWrite
 from swarm_core.model.task import RunStatus
@@ -426,6 +426,12 @@ class TestMigration:
             )
             assert '{"id":"kept"}' == (await blueprints.read_version("kept", first.version))[0]
             assert [] == list(await blueprints.problems())
+
+    async def test_p11_issues_of_an_older_store_are_there(self, tmp_path):
+        make(tmp_path / "runs.db", (STORES / "version-4.sql").read_text(encoding="utf-8"))
+
+        async with open_sqlite_issues(f"sqlite:///{tmp_path}/runs.db") as issues:
+            assert [("h-kept", Pending())] == list(await issues.list())
 
     async def test_p11_a_migrated_store_says_so_to_older_programs(self, old):
         async with open_sqlite_runs(f"sqlite:///{old}"):

@@ -187,6 +187,34 @@ class TestWriting:
         assert (tmp_path / "runs.db").stat().st_size - empty < 500 * 2000
 
 
+class TestBlueprints:
+    TEXT = '{"id":"long","flow":"' + "ä step, " * 2000 + '"}'
+
+    async def test_a_long_one_takes_little_room_and_comes_back_as_it_was(self, tmp_path, store):
+        await store.commit([a_write(1, blueprints={"0" * 64: self.TEXT, "1" * 64: '{"id":"short"}'})])
+
+        assert [self.TEXT, '{"id":"short"}'] == [await store.blueprint("0" * 64), await store.blueprint("1" * 64)]
+        with closing(sqlite3.connect(tmp_path / "runs.db")) as connection:
+            sizes = dict(connection.execute("SELECT hash, length(body) FROM blueprints").fetchall())
+        assert sizes["0" * 64] < len(self.TEXT) / 50
+        assert sizes["1" * 64] == len('{"id":"short"}')
+
+    async def test_one_that_was_written_before_they_were_compressed_is_read(self, tmp_path, store):
+        await store.commit([a_write(1)])
+        with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
+            connection.execute("UPDATE blueprints SET body = ?", (self.TEXT,))
+
+        assert self.TEXT == await store.blueprint("0" * 64)
+
+    async def test_one_that_was_harmed_is_told(self, tmp_path, store):
+        await store.commit([a_write(1, blueprints={"0" * 64: self.TEXT})])
+        with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as connection:
+            connection.execute("UPDATE blueprints SET body = substr(body, 1, 20)")
+
+        with pytest.raises(StoreUnreadable, match=r"the Blueprint 0{64}: a compressed text is damaged"):
+            await store.blueprint("0" * 64)
+
+
 class TestReading:
     async def test_a_long_journal_is_read_off_the_event_loop_and_whole(self, store):
         rows = [JournalRow(run_id="RUN-1", first_seq=n, last_seq=n, body=f"[{n}]") for n in range(1, 3001)]
@@ -284,6 +312,19 @@ class TestOutputs:
         await store.commit([a_write(2)])
 
         assert ["first", "second"] == said(await store.outputs.list_for_attempt("T-1", 1))
+
+    @pytest.mark.parametrize("runs", [1, 3])
+    async def test_many_of_one_run_or_of_several_are_written_in_their_order(self, url, store, runs):
+        said = [(f"RUN-{number % runs}", f"{number}") for number in range(30)]
+
+        refs = [await say(store, text, run=run) for run, text in said]
+        await store.outputs.flush()
+        refs += [await say(store, "more", run="RUN-0")]
+
+        async with open_sqlite_runs(url) as other:
+            assert said == [((out := await other.outputs.get(ref)).run_id, out.event.chunk) for ref in refs[:-1]]
+        listed = await store.outputs.list_for_attempt("T-1", 1)
+        assert [text for _, text in said] + ["more"] == [output.event.chunk for output in listed]
 
     async def test_order_and_latest_stay_when_they_are_moved(self, url, store):
         """New outputs stand apart until there are 256 of them."""

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm_core.codec.chain import ChainCheck
-from swarm_core.codec.row_text import first_link, link_after, link_as_hex, link_from_hex, parted, text_of, with_link
+from swarm_core.codec.compact import compact
+from swarm_core.codec.row_text import first_link, link_after, link_as_hex, link_from_hex, parted, with_link
 from swarm_core.model.run import JournalRow
 from swarm_core.model.task import RunStatus
 
@@ -23,7 +24,7 @@ def chained(*rows, run="RUN-1"):
     """Return linked rows of a run; each is a list of entries."""
     made, before, seq = [], first_link(run), 0
     for entries in rows:
-        text, first, seq = text_of(entries), seq + 1, seq + len(entries)
+        text, first, seq = compact(entries), seq + 1, seq + len(entries)
         before = link_after(before, first, seq, text)
         made.append(JournalRow(run_id=run, first_seq=first, last_seq=seq, body=with_link(text, before)))
     return made

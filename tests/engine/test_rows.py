@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarm_core.codec.row_text import text_of
+from swarm_core.codec.compact import compact
 from swarm_core.engine.rows import decode_row, encode_entries
 from swarm_core.errors import StoreUnreadable
 from swarm_core.model.event import EVENT_KINDS
@@ -87,8 +87,41 @@ def test_a_row_can_be_written_as_utf_8_and_holds_no_line_break(entries):
     assert "\n" not in body
 
 
-def test_the_four_events_of_a_step_take_at_most_420_bytes():
-    assert len(encode_entries(step(RESULT))) <= 420
+def test_the_four_events_of_a_step_take_at_most_350_bytes():
+    assert len(encode_entries(step(RESULT))) <= 350
+
+
+class TestTaskIds:
+    def test_the_entries_of_one_task_name_it_once(self):
+        body = encode_entries(step(RESULT))
+
+        assert body.count("T-0123456789abcdef") == 1
+        assert [event.task_id for event in decode_row(row_of(body))] == ["T-0123456789abcdef"] * 4
+
+    def test_another_task_and_none_are_told_apart(self):
+        entries = [(f"kind_{at}", 1.0, id, None, {}) for at, id in enumerate(["T-1", None, None, "T-1", "T-2", "T-2"])]
+
+        body = encode_entries(entries)
+
+        assert [entry[2] for entry in json.loads(body)] == ["T-1", None, None, "T-1", "T-2", 0]
+        assert [event.task_id for event in decode_row(row_of(body, count=6))] == [entry[2] for entry in entries]
+
+    def test_rows_that_repeat_the_task_id_are_read_as_before(self):
+        entries = [[kind, time, task_id, attempt, data] for kind, time, task_id, attempt, data in step(RESULT)]
+
+        assert [event.task_id for event in decode_row(row_of(json.dumps(entries)))] == ["T-0123456789abcdef"] * 4
+
+    @pytest.mark.parametrize("first", [0, False, 1])
+    def test_a_row_whose_first_task_id_is_not_there_is_damaged(self, first):
+        with pytest.raises(StoreUnreadable):
+            decode_row(row_of(json.dumps([["task_pass", 1.0, first, 1, {"result": 1}]]), count=1))
+
+    @pytest.mark.parametrize("again", [False, 0.0, 1])
+    def test_only_a_zero_stands_for_the_task_id_before(self, again):
+        entries = [["task_created", 1.0, "T-1", None, {}], ["task_pass", 1.0, again, 1, {"result": 1}]]
+
+        with pytest.raises(StoreUnreadable):
+            decode_row(row_of(json.dumps(entries), count=2))
 
 
 class TestTwins:
@@ -149,7 +182,7 @@ class TestTwins:
 
 class TestText:
     def test_characters_stand_as_they_are(self):
-        assert text_of({"größe": "日本"}) == '{"größe":"日本"}'
+        assert compact({"größe": "日本"}) == '{"größe":"日本"}'
 
     def test_half_a_surrogate_pair_does_not_keep_an_error_out_of_the_journal(self):
         entries = [("task_blocked", 1.0, "T-1", 1, {"result": None, "error": "no such file: 'gr\udcfc\udcdfe' ü 😀"})]

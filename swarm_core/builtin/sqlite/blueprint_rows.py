@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from swarm_core.builtin.sqlite.texts import encoded
 from swarm_core.codec import structure, unstructure
+from swarm_core.codec.compact import compact
 from swarm_core.errors import BlueprintArchived, DocumentError, StoreUnreadable
 from swarm_core.model.version import BlueprintVersion, CommitMetadata
 from swarm_core.versions import blueprint_not_found, version_not_found, version_of
@@ -96,7 +96,7 @@ def add(cursor: sqlite3.Cursor, number: int | None, text: str, entry: BlueprintV
         cursor.execute("INSERT INTO blueprint_ids (id) VALUES (?)", (entry.blueprint_id,))
         number = cursor.lastrowid or 0
     cursor.execute("INSERT OR IGNORE INTO blueprint_texts VALUES (?, ?)", (entry.version, text))
-    parents, said = encoded(list(entry.parents)), encoded(unstructure(entry.metadata))
+    parents, said = compact(list(entry.parents)), compact(unstructure(entry.metadata))
     row = (number, entry.number, entry.version, parents, entry.committed_at, entry.label, said)
     cursor.execute(_INSERT, row)
 

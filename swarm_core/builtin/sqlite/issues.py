@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from attrs import evolve
 
 from swarm_core.builtin.sqlite.part import Part
-from swarm_core.builtin.sqlite.texts import encoded, sound
+from swarm_core.builtin.sqlite.texts import sound
+from swarm_core.codec.compact import compact
 from swarm_core.contracts import IssueStore
 from swarm_core.enhance_records import check_given_status, record_of, text_of
 from swarm_core.errors import IssueEnded, IssueExists, IssueLost, IssueNotFound, StoreUnreadable
@@ -156,7 +157,7 @@ def _give(cursor: sqlite3.Cursor, issue_id: str, status: Pending | Applied | Rej
         cursor.execute(_GIVE_BACK, (issue_id,))
     else:
         told = status.new_version if isinstance(status, Applied) else status.reason
-        cursor.execute(_END, (status.kind, encoded(told), issue_id))
+        cursor.execute(_END, (status.kind, compact(told), issue_id))
 
 
 def _status(state: str, told: str | None) -> IssueStatus:

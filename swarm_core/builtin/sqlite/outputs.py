@@ -17,9 +17,10 @@ from swarm_core.builtin.sqlite.blobs import BESIDE, Blobs, note_run, verified
 from swarm_core.builtin.sqlite.place import Place
 from swarm_core.builtin.sqlite.reader import Reader
 from swarm_core.builtin.sqlite.saying import event_of, parts_of
-from swarm_core.builtin.sqlite.texts import encoded, sound
+from swarm_core.builtin.sqlite.texts import sound
 from swarm_core.builtin.sqlite.trouble import told_by_system
 from swarm_core.builtin.sqlite.writer import Writer
+from swarm_core.codec.compact import compact
 from swarm_core.contracts import OutputStore
 from swarm_core.errors import OutputNotFound, StoreUnreadable
 from swarm_core.model.output import OutputEvent, OutputRecord
@@ -34,11 +35,15 @@ _MOVED = 256  # new outputs that are moved at once; those that are searched with
 _COUNT_BITS = 32
 
 _COLUMNS = "run, ref, task_id, attempt, producer, parents, head, value, digest"
-_INSERT = f"""
-    INSERT INTO new_outputs ({_COLUMNS})
-    SELECT num, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM output_runs WHERE run_id = ?1
-"""
-_INSERT_MOVED = _INSERT.replace("new_outputs", "outputs")
+_TABLES = ("outputs", "new_outputs")  # in the order in which what they hold came
+_INSERT = {
+    table: f"""
+        INSERT INTO {table} ({_COLUMNS})
+        SELECT num, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM output_runs WHERE run_id = ?1
+    """
+    for table in _TABLES
+}
+_INSERT_MORE = {table: f"INSERT INTO {table} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)" for table in _TABLES}
 _MOVE = (f"INSERT INTO outputs ({_COLUMNS}) SELECT {_COLUMNS} FROM new_outputs ORDER BY num", "DELETE FROM new_outputs")
 
 _SELECT = """
@@ -48,7 +53,6 @@ _SELECT = """
 _BY_REF = f"{_SELECT} WHERE ref = ? ORDER BY o.num DESC LIMIT 1"
 _BY_PRODUCER = f"{_SELECT} WHERE producer = ? ORDER BY o.num DESC LIMIT 1"
 _BY_ATTEMPT = f"{_SELECT} WHERE ref BETWEEN ? AND ? AND task_id = ? AND attempt = ?"
-_TABLES = ("outputs", "new_outputs")  # in the order in which what they hold came
 
 
 class OutputRows:
@@ -84,20 +88,36 @@ class OutputRows:
         if without:
             left_out = {sound(run_id) for run_id in without}
             rows = [waiting for waiting in rows if waiting[0][0] not in left_out]
-        bulky = sum(len(row[-2] or "") for row, _ in rows) > _BULKY
+        bulky = len(rows) >= _MOVED or sum(len(row[-2] or "") for row, _ in rows) > _BULKY
         if bulky:
             _move(cursor)
-        insert = _INSERT_MOVED if bulky else _INSERT
-        for row, _ in rows:
-            cursor.execute(insert, row)
-            if cursor.rowcount != 1:
-                note_run(cursor, row[0])
-                cursor.execute(insert, row)
-        if rows and not bulky and (cursor.lastrowid or 0) >= _MOVED:
+        table = "outputs" if bulky else "new_outputs"
+        last = _insert(cursor, table, [row for row, _ in rows])
+        if last >= _MOVED and not bulky:
             _move(cursor)
         for row, large in rows:
             if large is not None:
                 self._blobs.keep(cursor, row[0], {row[-1].hex(): large})
+
+
+def _insert(cursor: sqlite3.Cursor, table: str, rows: Sequence[Row]) -> int:
+    """Write rows and return the number of the last one, 0 without any."""
+    for place, row in enumerate(rows):
+        cursor.execute(_INSERT[table], row)
+        if cursor.rowcount != 1:
+            note_run(cursor, row[0])
+            cursor.execute(_INSERT[table], row)
+        if place == 0 and len(rows) > 1 and all(other[0] == row[0] for other in rows):
+            return _insert_more(cursor, table, rows[1:])
+    return (cursor.lastrowid or 0) if rows else 0
+
+
+def _insert_more(cursor: sqlite3.Cursor, table: str, rows: Sequence[Row]) -> int:
+    """Write more rows of the run that has the newest one, and return the number of the last."""
+    first = cursor.lastrowid or 0
+    run = cursor.execute(f"SELECT run FROM {table} WHERE num = ?", (first,)).fetchone()[0]
+    cursor.executemany(_INSERT_MORE[table], [(run, *row[1:]) for row in rows])
+    return first + len(rows)
 
 
 def _move(cursor: sqlite3.Cursor) -> None:
@@ -126,7 +146,7 @@ class SqliteOutputStore(OutputStore):
         self._count = (self._count + 1) % (1 << _COUNT_BITS)
         ref = _first_ref(task_id) + self._count
         head, value = parts_of(event)
-        parents = encoded(list(parent_refs)) if parent_refs else None
+        parents = compact(list(parent_refs)) if parent_refs else None
         large = value.encode() if value is not None and len(value) >= _APART else None
         digest = None
         if large is not None:

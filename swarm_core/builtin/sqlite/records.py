@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from swarm_core.builtin.sqlite.texts import encoded, sound
+from swarm_core.builtin.sqlite.texts import sound
+from swarm_core.codec.compact import compact
 from swarm_core.errors import StoreUnreadable
 from swarm_core.model.run import Question, QuestionState, StoredRun
 from swarm_core.model.task import RunStatus
@@ -105,10 +106,10 @@ def row_of_run(run: StoredRun) -> tuple[Any, ...]:
         run.created_at,
         run.updated_at,
         run.ended_at,
-        None if run.cancel is None else encoded(dict(run.cancel)),
-        None if run.error is None else encoded(dict(run.error)),
-        encoded(dict(run.counts)),
-        encoded(dict(run.launch)),
+        None if run.cancel is None else compact(dict(run.cancel)),
+        None if run.error is None else compact(dict(run.error)),
+        compact(dict(run.counts)),
+        compact(dict(run.launch)),
     )
 
 
@@ -126,15 +127,15 @@ def row_of_question(question: Question) -> tuple[Any, ...]:
         sound(question.task_id),
         sound(question.address),
         sound(question.agent),
-        encoded(question.question),
-        encoded(question.schema),
-        encoded(list(question.who)),
+        compact(question.question),
+        compact(question.schema),
+        compact(list(question.who)),
         question.asked_at,
         question.expires_at,
         question.has_default,
-        encoded(question.default),
+        compact(question.default),
         str(question.state),
-        encoded(question.answer),
+        compact(question.answer),
         _text(question.answered_by),
         question.answered_at,
     )

@@ -18,11 +18,12 @@ from swarm_core.builtin.sqlite.outputs import OutputRows, SqliteOutputStore
 from swarm_core.builtin.sqlite.place import Place, parse_url
 from swarm_core.builtin.sqlite.reader import Reader
 from swarm_core.builtin.sqlite.records import SEQ_BITS
-from swarm_core.builtin.sqlite.texts import encoded, sound
+from swarm_core.builtin.sqlite.texts import sound, unpacked
 from swarm_core.builtin.sqlite.writer import Writer
 from swarm_core.builtin.sqlite.writes import apply
+from swarm_core.codec.compact import compact
 from swarm_core.contracts import RunStore
-from swarm_core.errors import AlreadyAnswered, RunLost, StoreError
+from swarm_core.errors import AlreadyAnswered, RunLost, StoreError, StoreUnreadable
 from swarm_core.model.run import (
     Asked,
     JournalRow,
@@ -135,7 +136,7 @@ class SqliteRunStore(RunStore):
             run = queries.get_run(cursor, run_id)
             if run.cancel is not None or run.status in FINAL_RUN_STATUSES:
                 return run
-            cursor.execute("UPDATE runs SET cancel = ? WHERE id = ?", (encoded({"by": by, "at": at}), sound(run_id)))
+            cursor.execute("UPDATE runs SET cancel = ? WHERE id = ?", (compact({"by": by, "at": at}), sound(run_id)))
             return queries.get_run(cursor, run_id)
 
         return await self._writer.do(job)
@@ -147,7 +148,7 @@ class SqliteRunStore(RunStore):
             cursor.execute(
                 "UPDATE questions SET state = 'answered', answer = ?, answered_by = ?, answered_at = ?"
                 " WHERE key = ? AND state = 'open'",
-                (encoded(answer), sound(by), at, sound(key)),
+                (compact(answer), sound(by), at, sound(key)),
             )
             answered = cursor.rowcount == 1
             question = queries.get_question(cursor, key)
@@ -198,12 +199,16 @@ class SqliteRunStore(RunStore):
         return {RunStatus(status): count for status, count in rows}
 
     async def blueprint(self, digest: str) -> str:
-        """Return a Blueprint as canonical JSON text; raises StoreError."""
+        """Return a Blueprint as canonical JSON text; raises StoreError, StoreUnreadable."""
         statement = "SELECT body FROM blueprints WHERE hash = ?"
         row = await self._reader.ask(lambda cursor: cursor.execute(statement, (sound(digest),)).fetchone())
         if row is None:
             raise StoreError(f"no Blueprint has the hash {digest}", where=self.url)
-        return str(row[0])
+        try:
+            return unpacked(row[0])
+        except ValueError as error:
+            hint = "the runs of other Blueprints are not touched by it; restore a backup of the store"
+            raise StoreUnreadable(f"the Blueprint {digest}: {error}", where=self.url, hint=hint) from None
 
     async def result(self, run_id: str) -> str | None:
         """Return the final ctx of a run as JSON text; raises RunNotFound."""

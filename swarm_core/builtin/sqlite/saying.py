@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from swarm_core.builtin.sqlite.texts import encoded
+from swarm_core.codec.compact import compact
 from swarm_core.model.output import Artifact, ContentRef, FileRef, Final, Inline, OutputEvent, Partial, Progress
 
 
@@ -12,19 +12,19 @@ def parts_of(event: OutputEvent) -> tuple[str, str | None]:  # noqa: PLR0911 - o
     """Return an output as head and value, both JSON text; the value is None where there is none."""
     match event:
         case Final(Inline(value), ok, None):
-            return '["f",true]' if ok else '["f",false]', encoded(value)
+            return '["f",true]' if ok else '["f",false]', compact(value)
         case Final(Inline(value), ok, by):
-            return encoded(["f", ok, by]), encoded(value)
+            return compact(["f", ok, by]), compact(value)
         case Final(FileRef() as file, ok, by):
-            return encoded(["F", ok, by, *_file(file)]), None
+            return compact(["F", ok, by, *_file(file)]), None
         case Partial(chunk):
-            return '["t"]', encoded(chunk)
+            return '["t"]', compact(chunk)
         case Progress(stage, note):
-            return encoded(["p", stage, note]), None
+            return compact(["p", stage, note]), None
         case Artifact(name, Inline(value)):
-            return encoded(["a", name]), encoded(value)
+            return compact(["a", name]), compact(value)
         case Artifact(name, FileRef() as file):
-            return encoded(["A", name, *_file(file)]), None
+            return compact(["A", name, *_file(file)]), None
         case _:
             raise TypeError(f"{type(event).__name__} is no output")
 

@@ -106,7 +106,10 @@ _ENHANCE = (
     "CREATE INDEX enhance_log_blueprint ON enhance_log (blueprint_id, ts_ms)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_RUNS, _OUTPUTS, _BLUEPRINTS, _ENHANCE)
+# No table changes: long Blueprints of runs are compressed from here on, and rows of the journal do not repeat task ids.
+_SHORTER: tuple[str, ...] = ()
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_RUNS, _OUTPUTS, _BLUEPRINTS, _ENHANCE, _SHORTER)
 """What leads from version n to version n + 1 stands at place n. A step that was released is never changed."""
 
 LATEST = len(MIGRATIONS)

@@ -1,11 +1,10 @@
-"""How texts and JSON values stand in the file."""
+"""How texts stand in the file."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import zlib
 
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_LONG = 4096  # characters of a text that is worth compressing
 
 
 def sound(text: str) -> str:
@@ -13,6 +12,14 @@ def sound(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def encoded(value: Any) -> str:
-    """Return a JSON value as text."""
-    return sound(_compact(value))
+def packed(text: str) -> str | bytes:
+    """Return a text as it is kept: compressed when it is long."""
+    return sound(text) if len(text) < _LONG else zlib.compress(sound(text).encode())
+
+
+def unpacked(kept: str | bytes) -> str:
+    """Return the text that is kept so; raises ValueError, when it is damaged."""
+    try:
+        return kept if isinstance(kept, str) else zlib.decompress(kept).decode()
+    except zlib.error as error:
+        raise ValueError(f"a compressed text is damaged: {error}") from None

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from swarm_core.builtin.sqlite.records import INSERT_QUESTION, INSERT_RUN, SEQ_BITS, row_of_question, row_of_run
-from swarm_core.builtin.sqlite.texts import encoded, sound
+from swarm_core.builtin.sqlite.texts import packed, sound
+from swarm_core.codec.compact import compact
 from swarm_core.model.run import JournalRow, Refusal, RunChange, RunWrite
 
 # One statement checks the epoch and the number of the last event and writes: it is all that most commits consist of.
@@ -55,7 +56,8 @@ def _write(cursor: sqlite3.Cursor, write: RunWrite) -> Refusal | None:
     if isinstance(number, Refusal):
         return number
     if write.blueprints:
-        cursor.executemany("INSERT OR IGNORE INTO blueprints (hash, body) VALUES (?, ?)", write.blueprints.items())
+        bodies = [(digest, packed(body)) for digest, body in write.blueprints.items()]
+        cursor.executemany("INSERT OR IGNORE INTO blueprints (hash, body) VALUES (?, ?)", bodies)
     if write.change is not None:
         cursor.execute(_CHANGE, (*_changed(write.change), number))
     if write.opened:
@@ -112,8 +114,8 @@ def _changed(change: RunChange) -> tuple[object, ...]:
         change.updated_at,
         None if change.status is None else str(change.status),
         change.ended_at,
-        None if change.error is None else encoded(dict(change.error)),
-        None if change.counts is None else encoded(dict(change.counts)),
+        None if change.error is None else compact(dict(change.error)),
+        None if change.counts is None else compact(dict(change.counts)),
         None if change.result is None else sound(change.result),
         change.blueprint_hash,
         change.release,
