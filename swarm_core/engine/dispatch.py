@@ -338,11 +338,10 @@ class Dispatch:
         task, context = attempt.task, attempt.context
         attempt.context = attempt.worker = attempt.timer = None
         run_id = task.run.id if task.run else ""
-        tail, ended = context.tail if context else [], attempt.outcome
+        tail, ended = context.unkept() if context else [], attempt.outcome
         if task.run is not None and task.run.journal is not None and len(tail) == 1 and _is_plain(tail[0]):
             if isinstance(ended, Pass | Blocked):
-                answer = Final(Inline(ended.value), isinstance(ended, Pass))
-                await self.finals.take(task.run, task.id, attempt.number, task.agent, answer)
+                await self.finals.take(task.run, task.id, attempt.number, task.agent, ended)
             return
         sound = len(tail) == 1 and type(ended) is Pass
         for event in tail if sound else filter(_is_json, tail):

@@ -29,8 +29,9 @@ class EventLog:
     """Keeps the newest `size` events and wakes whoever waits for more.
 
     A subscriber is a position in the log, so a slow one costs nothing and stalls nobody; when what it wants next is no
-    longer kept, it is told the gap. Events are stored as plain tuples and made into `Event` when they are read. With a
-    journal, nobody sees an event before it is committed: what was seen once is there after every crash.
+    longer kept, it is read from the journal, and without one the subscriber is told the gap. Events are stored as plain
+    tuples and made into `Event` when they are read. With a journal, nobody sees an event before it is committed: what
+    was seen once is there after every crash.
     """
 
     def __init__(
@@ -61,8 +62,11 @@ class EventLog:
         self.last_seq += 1
         entry = (kind, self._time(), task_id, attempt, data)
         self._kept.append(entry)
-        if self._journal is not None:
-            self._journal.note(entry)
+        journal = self._journal
+        if journal is not None:
+            journal.pending.append(entry)
+            if not journal.dirty:
+                journal.mark()
         elif self._waiting:
             self._wake()
 
@@ -102,7 +106,7 @@ class EventLog:
         """Return the kept events from `first` on, a gap in front when some are gone."""
         oldest = self.last_seq - len(self._kept) + 1
         start = max(first, oldest)
-        missing = [self._gap(first, oldest - 1)] if first < oldest <= self.visible + 1 else []
+        missing = [self._gap(first, min(oldest - 1, self.visible))] if first < oldest and first <= self.visible else []
         kept = [self._event(seq, self._kept[seq - oldest]) for seq in range(start, self.visible + 1)]
         return missing + kept
 
@@ -111,6 +115,12 @@ class EventLog:
         position = first
         while True:
             for event in self.read(position):
+                if event.kind == "gap" and self._journal is not None:
+                    async for past in self._journal.recall(position, event.data["last"]):
+                        yield past
+                        position = past.seq + 1
+                    if position > event.seq:
+                        break  # what came meanwhile may have gone as well
                 yield event
                 position = event.data["last"] + 1 if event.kind == "gap" else event.seq + 1
             if position > self.visible:

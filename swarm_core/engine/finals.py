@@ -12,13 +12,13 @@ from contextlib import suppress
 from typing import TypeAlias
 
 from swarm_core.contracts import OutputStore
-from swarm_core.engine.recorded import Recorded, RecordedTask
+from swarm_core.engine.recorded import Recorded
 from swarm_core.engine.state import RunRecord
 from swarm_core.errors import StoreError
-from swarm_core.model.output import Final, Inline, OutputEvent
+from swarm_core.model.output import Final, Inline
 from swarm_core.model.task import Blocked, Pass
 
-Pending: TypeAlias = "tuple[str, str, int, str, OutputEvent]"
+Pending: TypeAlias = "tuple[str, str, int, str, Pass | Blocked]"
 
 _MANY = 64
 
@@ -30,9 +30,9 @@ class Finals:
         self._outputs = outputs
         self._pending: list[Pending] = []
 
-    async def take(self, run: RunRecord, task_id: str, attempt: int, agent: str, event: OutputEvent) -> None:
+    async def take(self, run: RunRecord, task_id: str, attempt: int, agent: str, outcome: Pass | Blocked) -> None:
         """Take an answer, and write all when there are many."""
-        self._pending.append((run.id, task_id, attempt, agent, event))
+        self._pending.append((run.id, task_id, attempt, agent, outcome))
         if len(self._pending) >= _MANY:
             await self.write()
 
@@ -41,7 +41,8 @@ class Finals:
         pending, self._pending = deque(self._pending), []
         with suppress(StoreError):
             while pending:
-                run_id, task_id, attempt, agent, event = pending[0]
+                run_id, task_id, attempt, agent, outcome = pending[0]
+                event = Final(Inline(outcome.value), isinstance(outcome, Pass))
                 await self._outputs.append(
                     run_id=run_id, task_id=task_id, attempt=attempt, producer_agent=agent, event=event
                 )
@@ -51,16 +52,11 @@ class Finals:
     async def make_up(self, run_id: str, recorded: Recorded) -> None:
         """Write the answers of a resumed run that a crash left out: the last ones, up to one that is there."""
         missing: list[Pending] = []
-        ended = [task for task in recorded.tasks.values() if isinstance(task.outcome, Pass | Blocked)]
-        for task in sorted(ended, key=lambda task: task.ended_seq, reverse=True):
+        for task in sorted(recorded.tasks.values(), key=lambda task: task.ended_seq, reverse=True):
+            if not isinstance(task.outcome, Pass | Blocked):
+                continue
             if not task.attempts or await self._outputs.list_for_attempt(task.id, task.attempts):
                 break
-            missing.append((run_id, task.id, task.attempts, task.agent, _answer_of(task)))
+            missing.append((run_id, task.id, task.attempts, task.agent, task.outcome))
         self._pending += reversed(missing)
         await self.write()
-
-
-def _answer_of(task: RecordedTask) -> OutputEvent:
-    outcome = task.outcome
-    assert isinstance(outcome, Pass | Blocked)
-    return Final(Inline(outcome.value), isinstance(outcome, Pass))

@@ -8,7 +8,7 @@ with it, or is written a moment later.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from attrs import asdict, evolve
 
@@ -17,14 +17,16 @@ from swarm_core.contracts import OutputStore, RunStore
 from swarm_core.engine.crew import Crew
 from swarm_core.engine.events import EventLog
 from swarm_core.engine.links import link_at
-from swarm_core.engine.offload import pack_entries
+from swarm_core.engine.offload import pack_entries, read_rows
 from swarm_core.engine.rows import Entry
 from swarm_core.errors import StoreError, StoreUnavailable
+from swarm_core.model.event import Event
 from swarm_core.model.run import JournalRow, Question, Refusal, RunChange, RunWrite, StoredRun
 
 _MOMENT = 0.02
 """Seconds until what nobody waits for is written: short beside a step that anybody watches, long beside a commit."""
 
+_PAGE = 500  # rows that are read at once
 _BREATH = 16
 """Commits on the stack of steps between two turns of the event loop."""
 
@@ -73,11 +75,18 @@ class RunJournal:
 
     # what happens ----------------------------------------------------------------------------------------------
 
-    def note(self, entry: Entry) -> None:
-        """Take an event in; called by the log."""
-        self.pending.append(entry)
-        if not self.dirty:
-            self._journal.mark(self)
+    def mark(self) -> None:
+        """Let what is `pending` be written; called by the log, which puts events there."""
+        self._journal.mark(self)
+
+    async def recall(self, first: int, last: int) -> AsyncIterator[Event]:
+        """Yield events that are committed, from number `first` to `last`, as the store has them; raises StoreError."""
+        position = first
+        while position <= last and (events := await self._journal.read(self.run_id, position - 1)):
+            for event in events:
+                if position <= event.seq <= last:
+                    yield event
+            position = events[-1].seq + 1
 
     def create(self, run: StoredRun, blueprints: Mapping[str, str]) -> None:
         """Let the run be there from the first commit on."""
@@ -223,6 +232,10 @@ class Journal:
             return False
         self._unbroken = (self._unbroken + 1) % _BREATH
         return self._unbroken != 0
+
+    async def read(self, run_id: str, after: int) -> Sequence[Event]:
+        """Return some of the events of a run that come after number `after`, none at its end."""
+        return await read_rows(await self.store.rows(run_id, after, _PAGE), self._outputs.load)
 
     async def write_now(self) -> None:
         """Write all there is to write."""

@@ -82,7 +82,12 @@ def _may_be_short(entries: Sequence[Entry], threshold: float) -> bool:
     """Tell whether it is worth trying to print the entries as they are; a few shared lists can be terabytes printed."""
     left = threshold
     for entry in entries:
-        left = _left(entry[4], left)
+        for member in entry[4].values():
+            kind = type(member)
+            if kind is str:
+                left -= len(member)
+            elif kind is dict or kind is list:
+                left = _left(member, left)
         if left < 0:
             return False
     return True
@@ -109,10 +114,11 @@ def _size(text: str) -> int:
 class _Packer:
     """Replaces what is large, from the inside out; what it has seen is known by its id."""
 
-    __slots__ = ("_known", "_shared", "_threshold", "blobs")
+    __slots__ = ("_known", "_shared", "_small", "_threshold", "blobs")
 
     def __init__(self, threshold: float, shared: float = inf) -> None:
         self._threshold, self._shared = threshold, shared
+        self._small = min(threshold, shared, _SHARED)  # never replaced, so not worth knowing
         self._known: dict[int, tuple[Any, float]] = {}
         self.blobs: Blobs = {}
 
@@ -144,6 +150,8 @@ class _Packer:
         known = self._known.get(id(value))
         if known is None:
             made, most = (value, inf) if type(value) is str else self.inside(value)
+            if most <= self._small and made is value:
+                return made, most
             known = (made, most) if most <= self._threshold else self._settled(made, self._threshold)
             self._known[id(value)] = known
         elif known[1] > self._shared:

@@ -44,6 +44,9 @@ from swarm_core.model.task import DispatchOutcome, RunStatus, TaskStatus
 from swarm_core.model.value import json_copy
 
 _COUNTED = ("tasks", "attempts", TaskStatus.PASS, TaskStatus.BLOCKED, TaskStatus.CANCELLED)
+_RECENT = 1000
+"""Events of a run that stay in memory when the others can be read from its journal."""
+
 _SETTLED = 0.01
 """Seconds without work after which a run that somebody has to answer counts as waiting."""
 
@@ -104,7 +107,8 @@ class Runs:
         if parts.journal is not None:
             parts.journal.check()
             journal = parts.journal.of_run(run_id, past.stored.epoch if past else 1, last_seq)
-        log = EventLog(run_id, size=settings.event_log_size, time=parts.now, journal=journal, last_seq=last_seq)
+        kept = settings.event_log_size if journal is None else min(settings.event_log_size, _RECENT)
+        log = EventLog(run_id, size=kept, time=parts.now, journal=journal, last_seq=last_seq)
         if journal is not None:
             journal.log = log
         budget = program.budget

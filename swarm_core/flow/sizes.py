@@ -71,32 +71,22 @@ class Sizes:
             raise FlowError("LimitError", f"the value is larger than {name} allows ({limit:,} bytes as JSON)", op=name)
         return size
 
-    def _measured(self, value: Any, depth: int) -> tuple[int, int]:
+    def _measured(self, value: Any, depth: int) -> tuple[int, int]:  # noqa: PLR0912 - a call less for each container
+        """Return size and levels of a container."""
         known = self.known.get(id(value))
-        if known is None:
-            size, height, own = self._dict(value, depth) if type(value) is dict else self._list(value, depth)
-            if size >= _WORTH_KEEPING:
-                self._keep(value, size, height, own)
-        else:
-            size, height, _ = known
-        if depth + height > MAX_DEPTH:
-            raise _too_deep()
-        return size, height
-
-    def _dict(self, value: dict[Any, Any], depth: int) -> tuple[int, int, int]:
-        keys = 0
-        for key in value:
-            if type(key) is not str:
-                raise _NotPlain
-            keys += len(key) + 3
-        size, height, own = self._list(value.values(), depth)
-        return size + keys, height, own + keys
-
-    def _list(self, members: Any, depth: int) -> tuple[int, int, int]:
-        """Return size, levels, and the part of the size that no member is remembered for."""
+        if known is not None:
+            if depth + known[1] > MAX_DEPTH:
+                raise _too_deep()
+            return known[0], known[1]
         if depth >= MAX_DEPTH:
             raise _too_deep()
-        size, height, remembered = 2 + len(members), 0, 0
+        size, height, remembered, members = 2 + len(value), 0, 0, value
+        if type(value) is dict:
+            members = value.values()
+            for key in value:
+                if type(key) is not str:
+                    raise _NotPlain
+                size += len(key) + 3
         for member in members:
             kind = type(member)
             if kind is str:
@@ -114,7 +104,9 @@ class Sizes:
                 size += 8
             else:
                 raise _NotPlain
-        return size, height + 1, size - remembered
+        if size >= _WORTH_KEEPING:
+            self._keep(value, size, height + 1, size - remembered)
+        return size, height + 1
 
     def _keep(self, value: Any, size: int, height: int, own: int) -> None:
         if self.kept > _KEPT_AT_MOST:

@@ -21,14 +21,14 @@ PLUGIN = "swarm_plugin_"
 
 # Each floor's rooms; a room is a set of modules that may know each other. Rooms of one floor are blind to each other.
 FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
-    (frozenset({"model", "errors", "lazy"}),),
+    (frozenset({"model", "errors", "lazy", "collector"}),),
     (frozenset({"codec"}), frozenset({"flow"}), frozenset({"tokens"})),
     (
         frozenset({"contracts", "factories", "functions", "hookspecs", "settings", "settings_sources"})
         | frozenset(
             {"attachments", "commands", "endpoints", "enhance_records", "known", "selecting", "serving", "tools"}
         )
-        | frozenset({"versions"}),
+        | frozenset({"remote", "verifiers", "versions"}),
     ),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
     (frozenset({"swarm", "documents", "history", "kept", "pinning", "resuming"}), frozenset({"builtin"})),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from swarm_core import DocumentError, FlowError, Swarm
+from swarm_core import DocumentError, FlowError, Settings, Swarm
 from swarm_core.builtin.memory import MemoryOutputStore
 from swarm_core.codec import Limits as DocumentLimits
 from swarm_core.codec import load_json, load_yaml
@@ -140,6 +140,23 @@ class TestRuns:
 
         assert ("gap", 1, 10) == (gap.kind, gap.data["first"], len(kept))
         assert "run_ended" == kept[-1].kind
+
+    @pytest.mark.parametrize("size", [10, 10_000])
+    async def test_p31_a_subscriber_of_a_run_in_a_store_misses_nothing_however_slow_it_is(self, flow, size, tmp_path):
+        settings, store = Settings(engine=EngineSettings(event_log_size=size)), f"sqlite:///{tmp_path}/runs.db"
+        blueprint = flow.blueprint(flow.loop(400, flow.step("a")), "a")
+        async with Swarm.open(settings, plugins=(), functions={"a": lambda given: "x" * 100}, store=store) as swarm:
+            run = await swarm.launch(blueprint)
+            early = run.events()
+            first = [await anext(early) for _ in range(3)]
+            await run.wait()
+            slow, late = [*first, *[event async for event in early]], [event async for event in run.events()]
+            middle = [event.seq async for event in run.events(700)]
+
+        assert list(range(1, 1603)) == [event.seq for event in slow]
+        assert slow == late
+        assert [*range(700, 1603)] == middle
+        assert "run_ended" == late[-1].kind
 
     async def test_p32_time_is_limited_where_the_blueprint_says_so(self, flow):
         async def forever(given):
