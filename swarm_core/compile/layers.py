@@ -21,6 +21,7 @@ from swarm_core.settings import STANDARD_SET, Settings
 BLUEPRINT = "the blueprint"
 ALIAS_LAYER = "project_name_alias"
 VERDICT_LAYER = "verdict"
+TRACE_LAYER = "otel"
 
 _LAYERS = "$.spawner_hints.layers"
 
@@ -68,7 +69,7 @@ def resolve_layers(
     The settings' sets come before the plugins' sets of the same name. A key that is listed twice keeps its first
     position; options in the Blueprint then replace those of the set. A Blueprint with a `project_name_alias` has the
     layer of that name, the outermost of its stage; one with a verdict contract has the layer `verdict`, the innermost
-    of its stage.
+    of its stage. The layer `otel` is there wherever its plugin is, the outermost of its stage.
     """
     listed, problems = expand_set(set_name, catalog, settings)
     found = {each.use.key: each for each in listed}
@@ -88,6 +89,8 @@ def resolve_layers(
     if any(agent.verdict for agent in blueprint.agents) and VERDICT_LAYER in catalog.layers:
         contracts = ListedLayer(use=LayerUse(key=VERDICT_LAYER), why="agents[].verdict")
         found = {key: each for key, each in found.items() if key != VERDICT_LAYER} | {VERDICT_LAYER: contracts}
+    if TRACE_LAYER in catalog.layers and TRACE_LAYER not in found:
+        found = {TRACE_LAYER: ListedLayer(use=LayerUse(key=TRACE_LAYER), why="where it is installed"), **found}
     return LayerSelection.of(found, problems)
 
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from swarm_core.contracts import NO_DEFAULT, AttemptContext
 from swarm_core.engine.events import check_own_kind
+from swarm_core.engine.outside import Outside
 from swarm_core.errors import ResourceNotFound, TokenRevoked
-from swarm_core.model.call import Result
+from swarm_core.model.blueprint import VerdictContract
+from swarm_core.model.call import Call, Result, to_text
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value, output_json
 from swarm_core.model.value import json_copy
+from swarm_core.model.worker import WorkerPayload
 
 if TYPE_CHECKING:
     from swarm_core.engine.requests import Requests
@@ -20,11 +23,13 @@ if TYPE_CHECKING:
 class LiveContext(AttemptContext):
     """The context of a live attempt; dead once the attempt is concluded."""
 
-    __slots__ = ("_attempt", "_requests", "_token", "latest", "tail")
+    __slots__ = ("_attempt", "_baked", "_outside", "_requests", "_token", "latest", "tail")
 
     def __init__(self, requests: Requests, attempt: Attempt) -> None:
         self._requests, self._attempt = requests, attempt
         self._token: str | None = None
+        self._baked: WorkerPayload | None = None
+        self._outside: Outside | None = None
         self.latest: Result | None = None
         self.tail: list[OutputEvent] = []
 
@@ -90,6 +95,38 @@ class LiveContext(AttemptContext):
     @property
     def deadline(self) -> float | None:
         return self._attempt.deadline
+
+    def bake(self, call: Call, *, system: str | None = None, verdict: VerdictContract | None = None) -> None:
+        self._live()
+        self._baked = WorkerPayload(
+            task_id=call.task_id,
+            attempt=call.attempt,
+            agent=call.agent,
+            prompt=call.directive,
+            input=call.input,
+            system=system,
+            verdict=verdict,
+        )
+
+    def payload(self) -> WorkerPayload:
+        """Return what a worker outside the process is given."""
+        if self._baked is not None:
+            return self._baked
+        attempt = self._live()
+        task = attempt.task
+        prompt = task.input if isinstance(task.input, str) else to_text(task.input)
+        return WorkerPayload(task_id=task.id, attempt=attempt.number, agent=task.agent, prompt=prompt, input=task.input)
+
+    @property
+    def outside(self) -> Outside:
+        """What a worker outside the process has given so far."""
+        if self._outside is None:
+            self._outside = Outside()
+        return self._outside
+
+    def unkept(self) -> list[OutputEvent]:
+        """Return the outputs that are not in the output store yet."""
+        return self.tail if self._outside is None else self._outside.unkept(self)
 
     def token(self) -> str:
         if self._token is None:

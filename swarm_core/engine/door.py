@@ -7,20 +7,25 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from swarm_core.contracts import Run
+from swarm_core.engine.context import LiveContext
 from swarm_core.engine.dispatch import Dispatch
 from swarm_core.engine.ends import Ends
+from swarm_core.engine.outputs import Outputs
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.requests import child_address
 from swarm_core.engine.runs import Runs
 from swarm_core.engine.sessions import OperatorSession
-from swarm_core.engine.state import TaskRecord, is_final
+from swarm_core.engine.state import Attempt, TaskRecord, is_final
 from swarm_core.engine.token_records import TokenRecord
 from swarm_core.errors import (
     InvalidTransition,
+    OutputNotFound,
     PollTimeout,
     ResourceNotFound,
     SessionNotFound,
+    StaleAttempt,
     TokenNotFound,
+    TokenRevoked,
     TokenTaskMismatch,
 )
 from swarm_core.model.access import CapToken, Role, Verb
@@ -28,21 +33,21 @@ from swarm_core.model.call import to_text
 from swarm_core.model.event import Event
 from swarm_core.model.ids import ResumeKey, SessionId, TaskId, new_id
 from swarm_core.model.operator import SessionRequest
-from swarm_core.model.output import OutputEvent
+from swarm_core.model.output import Final, OutputEvent, OutputRecord, output_json
 from swarm_core.model.policy import NO_POLICY
 from swarm_core.model.task import Blocked, DispatchOutcome, Pass, TaskSpec, TaskState, TaskStatus
 from swarm_core.model.value import json_copy
-from swarm_core.tokens import decode_token
+from swarm_core.model.worker import WorkerLife, WorkerPayload
 
 Token = CapToken | str
-"""A capability token, or its transport form."""
+"""A capability token, its transport form, or a handle that stands for one."""
 
 
 class Door:
     """The seeds' verbs. Each call verifies its token first and spends one use of it."""
 
-    def __init__(self, parts: Parts, ends: Ends, dispatch: Dispatch, runs: Runs) -> None:
-        self._parts, self._ends, self._dispatch, self._runs = parts, ends, dispatch, runs
+    def __init__(self, parts: Parts, ends: Ends, dispatch: Dispatch, runs: Runs, outputs: Outputs) -> None:
+        self._parts, self._ends, self._dispatch, self._runs, self._outputs = parts, ends, dispatch, runs, outputs
         self._state, self._authority = parts.state, parts.authority
 
     # sessions ------------------------------------------------------------------------------------------------
@@ -88,6 +93,19 @@ class Door:
         if session is None:
             raise SessionNotFound("the token's own")
         self._parts.sessions.beat(session, self._parts.events)
+
+    def admit(self, token: Token, verb: Verb) -> TokenRecord:
+        """Return the record of a token that allows the verb now, for a door in front of this one.
+
+        One use is spent, but not of a worker's: what is then done in its name comes through here again. Raises:
+        TokenDecodeError, AccessDenied.
+        """
+        record = self._authority.check(token, verb)
+        return record if record.role is Role.WORKER else self._authority.verify(token, verb)
+
+    def is_living(self, token: Token) -> bool:
+        """Tell whether a token allows anything at all."""
+        return self._authority.is_living(token)
 
     def verify_token(self, token: Token, other: Token, verb: Verb) -> TokenRecord:
         """Return the record of another token when it allows the verb now; none of its uses is spent."""
@@ -205,18 +223,101 @@ class Door:
 
     def fetch_prompt(self, token: Token, task_id: str) -> str:
         """Return the input of the task's current attempt as text; raises AccessDenied, TaskNotFound."""
-        given = self._touch(token, Verb.FETCH_PROMPT, task_id).input
-        return given if isinstance(given, str) else to_text(given)
+        task = self._touch(token, Verb.FETCH_PROMPT, task_id)
+        if task.live is not None and task.live.context is not None:
+            return task.live.context.payload().prompt
+        return task.input if isinstance(task.input, str) else to_text(task.input)
+
+    def fetch_worker_payload(self, token: Token, task_id: str | None = None) -> WorkerPayload:
+        """Return what the worker of a live attempt is given; without a task, of the token's own.
+
+        Raises: TokenDecodeError, AccessDenied, StaleAttempt.
+        """
+        return self._outer(token, Verb.FETCH_PROMPT, task_id, None)[1].payload()
+
+    def submit_result(
+        self,
+        token: Token,
+        value: Any,
+        *,
+        ok: bool = True,
+        task_id: str | None = None,
+        attempt: int | None = None,
+        part: str | None = None,
+    ) -> str:
+        """Take the result of a live attempt, or a named part of it, and return its task; by default the token's own.
+
+        The same again changes nothing. The parts are the result until a last one without a name comes, which joins them
+        as `out`. Raises: TokenDecodeError, AccessDenied, StaleAttempt, ResultConflict, InvalidTransition, InvalidId,
+        NotJson.
+        """
+        live, context = self._outer(token, Verb.POST_RESULT, task_id, attempt)
+        most = self._parts.settings.max_value_bytes
+        if part is None:
+            context.outside.take_result(live, value, ok=ok, most=most)
+        else:
+            context.outside.take_part(live, part, value, ok=ok, most=most)
+        return live.task.id
+
+    async def emit_output(
+        self,
+        token: Token,
+        task_id: str,
+        attempt: int,
+        event: OutputEvent,
+        *,
+        producer: str | None = None,
+        parent_refs: Sequence[str] = (),
+    ) -> str:
+        """Take an output of a live attempt and return its reference; it is kept as its own agent's.
+
+        A `Final` is the result as with `submit_result`. `producer` is who the worker says it is, and cannot be another.
+        `parent_refs` are outputs of the same run. Raises: TokenDecodeError, AccessDenied, StaleAttempt, ResultConflict,
+        OutputNotFound, NotJson, StoreError.
+        """
+        live, context = self._outer(token, Verb.EMIT_OUTPUT, task_id, attempt)
+        task = live.task
+        run_id = task.run.id if task.run else ""
+        if producer not in (None, task.agent, context.payload().agent):
+            raise TokenTaskMismatch(f"agent {task.agent!r}", f"agent {producer!r}")
+        json_copy(output_json(event), max_bytes=self._parts.settings.max_value_bytes)
+        await self._outputs.check_parents(run_id, parent_refs)
+        _check_open(live)
+        if isinstance(event, Final):
+            context.outside.take_final(live, event)
+        else:
+            context.emit(event)
+        return await self._outputs.keep(live, event, parent_refs)
+
+    async def read_output(self, token: Token, key: str) -> OutputRecord:
+        """Return an output of the token's own run by its reference, or the newest one of an agent by its name.
+
+        Raises: TokenDecodeError, AccessDenied, OutputNotFound, StoreError.
+        """
+        record = self._authority.verify(token, Verb.FETCH_DATA, data_key=key)
+        if record.run_id is None:
+            raise OutputNotFound(key)
+        return await self._outputs.of_run(self._state.run(record.run_id), key)
+
+    def beat(self, token: Token) -> WorkerLife:
+        """Take a sign of life of a live attempt, and return how it stands.
+
+        Raises: TokenDecodeError, AccessDenied, StaleAttempt.
+        """
+        live, context = self._outer(token, Verb.VERIFY_TOKEN, None, None)
+        context.beat()
+        left = None if live.deadline is None else max(0.0, live.deadline - self._parts.clock.monotonic())
+        return WorkerLife(task_id=live.task.id, attempt=live.number, status=live.task.status, seconds_left=left)
 
     def submit_output(self, token: Token, task_id: str, attempt: int, event: OutputEvent) -> None:
         """Append an output to a live attempt; a `Final` counts as its result unless the worker returns another.
 
-        Raises: AccessDenied, TaskNotFound; InvalidTransition, when the attempt is over.
+        Raises: AccessDenied, TaskNotFound; StaleAttempt, when the attempt is over.
         """
         self._authority.verify(token, Verb.EMIT_OUTPUT, task_id=task_id, attempt=attempt)
         live = self._state.task(task_id).live
         if live is None or live.number != attempt or live.context is None:
-            raise InvalidTransition(f"attempt {attempt} of task {task_id} is over; its late output changes nothing")
+            raise StaleAttempt(task_id, attempt)
         live.context.emit(event)
 
     def post_result(self, token: Token, task_id: str, value: Any) -> None:
@@ -301,9 +402,37 @@ class Door:
                 raise TokenTaskMismatch(record.task_id, task_id)
         return self._state.task(task_id)
 
+    def _outer(self, token: Token, verb: Verb, task_id: str | None, attempt: int | None) -> tuple[Attempt, LiveContext]:
+        """Verify the token of a worker outside, and return its attempt while it lives."""
+        try:
+            record = self._authority.verify(token, verb, task_id=task_id, attempt=attempt)
+        except TokenRevoked:
+            self._tell_late(token)
+            raise
+        wanted = task_id or record.task_id
+        if wanted is None:
+            raise TokenNotFound
+        live = self._state.task(wanted).live
+        if live is None or live.context is None or attempt not in (None, live.number):
+            raise StaleAttempt(wanted, attempt or record.attempt)
+        _check_open(live)
+        return live, live.context
+
+    def _tell_late(self, token: Token) -> None:
+        """Raise StaleAttempt for a token whose attempt is over while its run goes on."""
+        run_id, task_id, attempt = self._authority.place_of_dead(token) or (None, None, None)
+        run = None if run_id is None else self._state.runs.get(run_id)
+        if run is not None and task_id is not None and not run.over:
+            raise StaleAttempt(task_id, attempt)
+
     def _session_of(self, token: Token) -> OperatorSession | None:
-        nonce = token.nonce if isinstance(token, CapToken) else decode_token(token).nonce
-        return self._parts.sessions.of_nonce(nonce)
+        return self._parts.sessions.of_digest(self._authority.digest_of(token))
+
+
+def _check_open(live: Attempt) -> None:
+    """Raise StaleAttempt when an attempt was told to end, or has ended."""
+    if live.concluded or live.stopped_by is not None:
+        raise StaleAttempt(live.task.id, live.number)
 
 
 _CHILD_VERBS = frozenset({Verb.READ_TASK_STATE, Verb.CANCEL_TASK, Verb.POLL_TASK})

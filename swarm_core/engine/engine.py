@@ -21,6 +21,7 @@ from swarm_core.engine.events import EventLog
 from swarm_core.engine.gate import Authority, RoleVerbGate, steady_clock
 from swarm_core.engine.holding import Holding
 from swarm_core.engine.journal import Journal
+from swarm_core.engine.outputs import Outputs
 from swarm_core.engine.parts import Parts
 from swarm_core.engine.program import Past, Pinned, Program
 from swarm_core.engine.runs import Runs
@@ -28,11 +29,12 @@ from swarm_core.engine.sessions import OperatorSession, Sessions
 from swarm_core.engine.silence import SilenceWatch
 from swarm_core.engine.state import EngineState, RunRecord, is_final
 from swarm_core.engine.suspend import Questions
-from swarm_core.errors import AccessDenied, RunLost
+from swarm_core.errors import AccessDenied, RunLost, SessionNotFound
 from swarm_core.model.access import CapToken, Role
 from swarm_core.model.event import Event
 from swarm_core.model.ids import RunId, SessionId, new_id
 from swarm_core.model.operator import SessionRequest
+from swarm_core.model.output import OutputRecord
 from swarm_core.model.run import Owner, Question, RunResult
 from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.settings import EngineSettings
@@ -97,7 +99,8 @@ class Engine:
         self._ends = Ends(parts)
         self._dispatch = Dispatch(parts, self._ends, crew)
         self._runs = Runs(parts, self._ends, self._dispatch)
-        self.door = Door(parts, self._ends, self._dispatch, self._runs)
+        self._outputs = Outputs(parts, self._dispatch.finals)
+        self.door = Door(parts, self._ends, self._dispatch, self._runs, self._outputs)
         self.holding = (
             None
             if self._journal is None
@@ -171,6 +174,18 @@ class Engine:
             token = self._authority.mint(session.operator_id, session.role, ttl=life, run_id=session.run_id)
         self.sessions.rebind(session, token, self.events, watched=self._authority.may_beat(token))
         return token
+
+    def end_session(self, nonce: str) -> None:
+        """Detach the session whose token has this nonce, withdraw the token and forget the session.
+
+        The host's own door; a run's session ends with its run. Raises: SessionNotFound.
+        """
+        session = self.sessions.of_nonce(nonce)
+        if session is None or session.run_id is not None:
+            raise SessionNotFound("this one")
+        self._authority.revoke(nonce)
+        self.sessions.detach(session, self.events)
+        self.sessions.drop(session)
 
     def _open_session(
         self, operator_id: str, token: CapToken, request: SessionRequest, *, run_id: str | None, watched: bool
@@ -256,6 +271,15 @@ class Engine:
                 raise run.stop.error
             raise RunLost(run.id)
 
+    async def recorded(self, task_id: str) -> None:
+        """Wait until what has happened to a task so far is as durable as the store of its run makes things.
+
+        Raises: StoreUnavailable, RunLost: it will never be.
+        """
+        task = self.state.tasks.get(task_id)
+        if task is not None and task.run is not None:
+            await self.committed(task.run)
+
     async def wait(self, run_id: str, *, or_waiting: bool = False) -> RunResult:
         """Wait for the end of a run, or, with `or_waiting`, until all that is left of it waits for answers.
 
@@ -325,6 +349,10 @@ class Engine:
         if self.holding is not None and answered.run_id in self.state.parked:
             self.holding.wake(answered.run_id)
         return answered
+
+    async def output(self, key: str) -> OutputRecord:
+        """Return an output by its reference, else the newest of an agent; raises OutputNotFound."""
+        return await self._outputs.of_all(key)
 
     async def follow(self, run_id: str, first: int = 1) -> AsyncIterator[Event]:
         """Yield the run's events from `first` on, waiting for more until its end. The host's own door."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from swarm_core.model.event import EVENT_KINDS, Event
 
 if TYPE_CHECKING:
+    from swarm_core.contracts import EventListener
     from swarm_core.engine.journal import RunJournal
     from swarm_core.engine.rows import Entry
 
@@ -42,8 +43,9 @@ class EventLog:
         time: Callable[[], float],
         journal: RunJournal | None = None,
         last_seq: int = 0,
+        listeners: Sequence[EventListener] = (),
     ) -> None:
-        self.run_id, self._time, self._journal = run_id, time, journal
+        self.run_id, self._time, self._journal, self._listeners = run_id, time, journal, listeners
         self._kept: deque[Entry] = deque(maxlen=size)
         self._waiting: list[asyncio.Future[None]] = []
         self.last_seq = last_seq
@@ -69,6 +71,16 @@ class EventLog:
                 journal.mark()
         elif self._waiting:
             self._wake()
+        if self._listeners:
+            self._tell(self._event(self.last_seq, entry))
+
+    def _tell(self, event: Event) -> None:
+        for listener in self._listeners:
+            try:
+                listener.hear(event)
+            except Exception as error:
+                told = {"message": f"a listener failed at event {event.seq} of {event.run_id}", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(told)
 
     def seal(self) -> None:
         """Take no more events but the one that `add_last` brings."""

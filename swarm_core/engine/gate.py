@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable
 from attrs import define, field
 
 from swarm_core.contracts import Clock
-from swarm_core.engine.token_records import Digest, Entry, TokenRecord, TokenRecords, digest_of
+from swarm_core.engine.token_records import Digest, Entry, Place, TokenRecord, TokenRecords, digest_of
 from swarm_core.errors import (
+    AccessDenied,
     BadSignature,
     RoleViolation,
     ScopeViolation,
+    TokenDecodeError,
     TokenExpired,
     TokenNotFound,
     TokenTaskMismatch,
@@ -25,6 +27,8 @@ __all__ = ["Authority", "RoleVerbGate", "TokenRecord", "steady_clock"]
 
 MAX_CHAIN = 16
 
+_HANDLE = "wh-"  # no token as text begins so: the base64 of a token's JSON begins with `eyJ`
+
 
 def steady_clock(clock: Clock) -> Callable[[], float]:
     """Return a source of Unix seconds that starts at the clock's time and goes on by its monotonic time.
@@ -34,6 +38,11 @@ def steady_clock(clock: Clock) -> Callable[[], float]:
     """
     offset = max(0.0, clock.time()) - clock.monotonic()
     return lambda: offset + clock.monotonic()
+
+
+def is_handle(text: str) -> bool:
+    """Tell whether a text can only be a handle."""
+    return text.startswith(_HANDLE)
 
 
 @define(eq=False, repr=False)
@@ -155,7 +164,7 @@ class Authority:
         TokenRevoked.
         """
         entry = self._records.living(digest_of(self._signed(token).nonce))
-        handle = f"wh-{self._random_bytes(16).hex()}"
+        handle = f"{_HANDLE}{self._random_bytes(16).hex()}"
         self._records.add_handle(entry, digest_of(handle))
         return handle
 
@@ -170,30 +179,13 @@ class Authority:
     ) -> TokenRecord:
         """Return the record when the token allows the verb now, and take one use from it.
 
-        Checked in this order: signature, time, role, scopes, record, uses; then, for a worker, that it is bound to
-        `task_id` and, where given, to `attempt`. A use is spent when only this last check fails. `data_key` is the
-        resource that the verb is about. Raises: TokenDecodeError, for a text that is none; AccessDenied, a class of its
-        own for each check.
+        A text is a token as `encode_token` writes it, or a handle. Checked in this order: signature, time, role,
+        scopes, record, uses; then, for a worker, that it is bound to `task_id` and, where given, to `attempt`. A use is
+        spent when only this last check fails. Of a handle the record comes first. `data_key` is the resource that the
+        verb is about. Raises: TokenDecodeError, for a text that is none; AccessDenied, a class of its own for each
+        check.
         """
-        entry = self._allowed(self._signed(token), verb, data_key)
-        entry.take_use()
-        return _owned(entry.record, task_id, attempt)
-
-    def verify_handle(
-        self,
-        handle: str,
-        verb: Verb,
-        *,
-        task_id: str | None = None,
-        attempt: int | None = None,
-        data_key: str | None = None,
-    ) -> TokenRecord:
-        """Return the record as `verify` does, for the token that the handle stands for.
-
-        Raises: TokenNotFound, TokenRevoked: nothing stands behind the handle (any more); else as `verify`.
-        """
-        entry = self._records.behind(digest_of(handle))
-        self._check_grant(entry.record, verb, data_key)
+        entry = self._allowed(token, verb, data_key)
         entry.take_use()
         return _owned(entry.record, task_id, attempt)
 
@@ -202,9 +194,29 @@ class Authority:
 
         Raises: as `verify`.
         """
-        entry = self._allowed(self._signed(token), verb, data_key)
+        entry = self._allowed(token, verb, data_key)
         entry.check_uses()
         return entry.record
+
+    def digest_of(self, token: CapToken | str) -> Digest:
+        """Return the digest of a living token, or of the one that a handle stands for.
+
+        Raises: TokenDecodeError, BadSignature, TokenNotFound, TokenRevoked.
+        """
+        return self._entry(token).digest
+
+    def is_living(self, token: CapToken | str) -> bool:
+        """Tell whether a token, or the one that a handle stands for, allows anything at all."""
+        try:
+            entry = self._entry(token)
+        except (TokenDecodeError, AccessDenied):
+            return False
+        return self._now() < entry.record.expire_at
+
+    def place_of_dead(self, token: CapToken | str) -> Place | None:
+        """Return what a dead token or handle was bound to: run, task, attempt; None when nobody knows any more."""
+        secret = token if isinstance(token, str) and is_handle(token) else self._signed(token).nonce
+        return self._records.place_of_dead(digest_of(secret))
 
     def may_beat(self, token: CapToken) -> bool:
         """Tell whether the token's holder can give signs of life with it."""
@@ -233,9 +245,19 @@ class Authority:
             raise BadSignature
         return signed
 
-    def _allowed(self, signed: CapToken, verb: Verb, data_key: str | None) -> Entry:
+    def _allowed(self, token: CapToken | str, verb: Verb, data_key: str | None) -> Entry:
+        if isinstance(token, str) and is_handle(token):
+            entry = self._entry(token)
+            self._check_grant(entry.record, verb, data_key)
+            return entry
+        signed = self._signed(token)
         self._check_grant(signed, verb, data_key)
         return self._records.living(digest_of(signed.nonce))
+
+    def _entry(self, token: CapToken | str) -> Entry:
+        if isinstance(token, str) and is_handle(token):
+            return self._records.behind(digest_of(token))
+        return self._records.living(digest_of(self._signed(token).nonce))
 
     def _check_grant(self, grant: CapToken | TokenRecord, verb: Verb, data_key: str | None) -> None:
         if self._now() >= grant.expire_at:

@@ -36,12 +36,15 @@ class Verdict:
     """What becomes of the recorded steps: kept, run again, or without a place in the new flow.
 
     `void` has the addresses whose record counts no more; a step that was under way, and is still the same, goes on.
+    `ended` tells that the new flow comes to its end on the record alone, `failure` why it fails on it.
     """
 
     kept: tuple[StepNote, ...] = ()
     again: tuple[StepNote, ...] = ()
     dropped: tuple[StepNote, ...] = ()
     void: tuple[str, ...] = ()
+    ended: bool = False
+    failure: str | None = None
 
 
 async def judge(program: Program, ctx: Any, recorded: Recorded) -> Verdict:
@@ -71,11 +74,16 @@ class _Trial:
         self._kept: dict[str, RecordedTask] = {}
         self._again: dict[str, StepNote] = {}
         self._same: set[str] = set()
+        self._ended, self._failure = False, ""
         self.last = 0.0
 
     async def run(self, program: Program, ctx: Any) -> None:
-        with suppress(FlowError):
+        try:
             await program.flow.run(ctx, self._step, program.externs, limits=program.limits, plain_answers=True)
+        except FlowError as error:
+            self._failure = str(error)
+        else:
+            self._ended = True
 
     async def _step(self, agent: str, input: Any, address: str) -> Any:
         self.last = asyncio.get_running_loop().time()
@@ -110,6 +118,8 @@ class _Trial:
                 if step.outcome is not None
             ),
             void=tuple(step.address for step in steps if step.address not in self._kept.keys() | self._same),
+            ended=self._ended,
+            failure=self._failure or None,
         )
 
 
@@ -145,6 +155,16 @@ class Migration:
     def dropped(self) -> tuple[StepNote, ...]:
         """Return the steps that have no place in the new flow, as far as it can be gone over."""
         return self.verdict.dropped
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the new flow comes to its end on what is recorded alone."""
+        return self.verdict.ended
+
+    @property
+    def failure(self) -> str | None:
+        """Return why the new flow fails on what is recorded, None when it does not."""
+        return self.verdict.failure
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as data."""

@@ -108,7 +108,14 @@ class Runs:
             parts.journal.check()
             journal = parts.journal.of_run(run_id, past.stored.epoch if past else 1, last_seq)
         kept = settings.event_log_size if journal is None else min(settings.event_log_size, _RECENT)
-        log = EventLog(run_id, size=kept, time=parts.now, journal=journal, last_seq=last_seq)
+        log = EventLog(
+            run_id,
+            size=kept,
+            time=parts.now,
+            journal=journal,
+            last_seq=last_seq,
+            listeners=parts.sessions.attachments.listeners,
+        )
         if journal is not None:
             journal.log = log
         budget = program.budget

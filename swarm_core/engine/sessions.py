@@ -94,7 +94,11 @@ class Sessions:
 
     def of_nonce(self, nonce: str) -> OperatorSession | None:
         """Return the session that a token was made for, if any."""
-        return self._by_nonce.get(digest_of(nonce))
+        return self.of_digest(digest_of(nonce))
+
+    def of_digest(self, digest: Digest) -> OperatorSession | None:
+        """Return the session of the token whose nonce has this digest, if any."""
+        return self._by_nonce.get(digest)
 
     def drop(self, session: OperatorSession) -> None:
         """Forget a session."""

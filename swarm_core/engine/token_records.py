@@ -16,6 +16,8 @@ from swarm_core.model.access import Role
 DEAD_KEPT = 10_000
 
 Digest = bytes
+Place = tuple[str | None, str | None, int | None]
+"""What a token is bound to: run, task, attempt."""
 
 
 def digest_of(secret: str) -> Digest:
@@ -75,8 +77,8 @@ class Entry:
 class TokenRecords:
     """All living records, found by digest, by attempt and by run.
 
-    A dropped digest stays known as dead until `DEAD_KEPT` others died after it. Every operation takes constant time for
-    each record that it touches.
+    A dropped digest stays known as dead, with what it was bound to, until `DEAD_KEPT` others died after it. Every
+    operation takes constant time for each record that it touches.
     """
 
     _entries: dict[Digest, Entry] = field(factory=dict, init=False)
@@ -84,7 +86,7 @@ class TokenRecords:
     _by_attempt: dict[tuple[str, int | None], set[Digest]] = field(factory=dict, init=False)
     _by_run: dict[str, set[Digest]] = field(factory=dict, init=False)
     _by_time: list[tuple[int, Digest]] = field(factory=list, init=False)
-    _dead: OrderedDict[Digest, None] = field(factory=OrderedDict, init=False)
+    _dead: OrderedDict[Digest, Place] = field(factory=OrderedDict, init=False)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -122,6 +124,10 @@ class TokenRecords:
             raise TokenRevoked
         return entry
 
+    def place_of_dead(self, digest: Digest) -> Place | None:
+        """Return what a dropped token or handle was bound to, None when it is not known as dead."""
+        return self._dead.get(digest)
+
     def revoke(self, digest: Digest) -> bool:
         """Mark a record as revoked; return whether it was alive."""
         entry = self._entries.get(digest)
@@ -148,15 +154,16 @@ class TokenRecords:
     def _drop(self, digest: Digest) -> None:
         entry = self._entries.pop(digest)
         entry.record.revoked = True
+        place = (entry.record.run_id, entry.record.task_id, entry.record.attempt)
         _discard(self._by_run, entry.record.run_id, digest)
         _discard(self._by_attempt, (entry.record.task_id, entry.record.attempt), digest)
         for handle in entry.handles:
             del self._handles[handle]
-            self._bury(handle)
-        self._bury(digest)
+            self._bury(handle, place)
+        self._bury(digest, place)
 
-    def _bury(self, digest: Digest) -> None:
-        self._dead[digest] = None
+    def _bury(self, digest: Digest, place: Place) -> None:
+        self._dead[digest] = place
         if len(self._dead) > DEAD_KEPT:
             self._dead.popitem(last=False)
 

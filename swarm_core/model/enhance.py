@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from attrs import asdict, field, frozen
 
 from swarm_core.errors import DocumentError
+from swarm_core.model.blueprint import AgentProfile
 from swarm_core.model.problem import Problem
 from swarm_core.model.shown import shown
 from swarm_core.model.version import Latest, VersionSelector
@@ -118,6 +119,27 @@ class TakenIssue:
 
 # settings ----------------------------------------------------------------------------------------------------
 
+
+@frozen(kw_only=True)
+class PatchAgent:
+    """Who writes the patches in place of the agent that the orbit Blueprint has: its kind, its spec, its profile."""
+
+    __repr__ = shown
+
+    kind: str
+    spec: Any = None
+    profile: AgentProfile | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the agent as data, what it says of itself."""
+        profile = None
+        if self.profile is not None:
+            facts = {**asdict(self.profile), "tools": list(self.profile.tools)}
+            profile = {key: value for key, value in facts.items() if value is not None}
+        told = {"kind": self.kind, "spec": self.spec, "profile": profile}
+        return {key: value for key, value in told.items() if value is not None}
+
+
 VERIFIER_AXES = ("des", "canonical", "noop", "agent-ref")
 """What a changed Blueprint is verified for, unless a setting says otherwise."""
 
@@ -126,7 +148,9 @@ VERIFIER_AXES = ("des", "canonical", "noop", "agent-ref")
 class EnhanceSetting:
     """How issues are worked on: by which Blueprint in which version, for how long at most, verified for what.
 
-    `ttl_secs` is the seconds that the work on one issue may take. `meta` is anyone's, any JSON.
+    `ttl_secs` is the seconds that the work on one issue may take. `spawner` writes the patches in place of the agent
+    that the Blueprint has for that. With `approval` a person is asked before a change is kept. `meta` is anyone's, any
+    JSON.
     """
 
     __repr__ = shown
@@ -136,16 +160,20 @@ class EnhanceSetting:
     ttl_secs: int
     version: VersionSelector = field(factory=Latest)
     verifier_axes: tuple[str, ...] = VERIFIER_AXES
+    spawner: PatchAgent | None = None
+    approval: bool = False
     meta: Mapping[str, Any] = field(factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the setting as data, all of its fields."""
+        """Return the setting as data; what the seeds do not know only where it says something."""
+        ours = {"spawner": self.spawner and self.spawner.as_json(), "approval": self.approval}
         return {
             "id": self.id,
             "blueprint_id": self.blueprint_id,
             "ttl_secs": self.ttl_secs,
             "version": {"kind": self.version.kind, **asdict(self.version)},
             "verifier_axes": list(self.verifier_axes),
+            **{key: value for key, value in ours.items() if value},
             "meta": dict(self.meta),
         }
 

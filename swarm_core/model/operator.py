@@ -18,7 +18,10 @@ class OperatorKind(StrEnum):
 
 @frozen(kw_only=True)
 class SessionRequest:
-    """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch."""
+    """What a session is attached with; ids name what is or will be registered, and are resolved at each dispatch.
+
+    `traceparent` is the trace that a run belongs to, as W3C Trace Context writes it.
+    """
 
     operator_kind: OperatorKind | None = None
     agent_kinds: Mapping[str, OperatorKind] = field(factory=dict)
@@ -27,6 +30,7 @@ class SessionRequest:
     bridge_id: str | None = None
     hook_id: str | None = None
     operator_backend_id: str | None = None
+    traceparent: str | None = None
 
 
 def collapse_operator_kind(

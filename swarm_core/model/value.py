@@ -17,6 +17,10 @@ class NotJson(ValueError):
     """A value is no JSON, is nested too deeply, or is too large; the text says where and why."""
 
 
+class TooLarge(NotJson):
+    """A value is a JSON value, and larger than it may be."""
+
+
 def json_copy(value: Any, *, max_bytes: int | None = None) -> Any:
     """Return a copy of a JSON value that shares no container with it.
 
@@ -24,7 +28,7 @@ def json_copy(value: Any, *, max_bytes: int | None = None) -> Any:
     defaultdict) those types. Structure that is shared inside the value stays shared in the copy, so the cost grows with
     what there is, not with what would be printed. Sizes are estimates: the characters of strings and 8 for everything
     else.
-    Raises: NotJson.
+    Raises: NotJson; TooLarge, a class of it.
     """
     return _Copier(max_bytes if max_bytes is not None else _UNBOUNDED).copy(value, 0)
 
@@ -111,7 +115,7 @@ class _Copier:
     def _spend(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
-            raise NotJson(f"the value is larger than {self.limit} bytes")
+            raise TooLarge(f"the value is larger than {self.limit} bytes")
 
 
 def _too_deep() -> NotJson:

@@ -17,7 +17,8 @@ from typing import Any
 
 from attrs import frozen
 
-from swarm_core.codec.row_text import link_as_hex, link_from_hex, parted, text_of, with_link
+from swarm_core.codec.compact import compact
+from swarm_core.codec.row_text import link_as_hex, link_from_hex, parted, with_link
 from swarm_core.model.run import JournalRow, StoredRun
 from swarm_core.model.task import RunStatus
 
@@ -63,7 +64,7 @@ def header_line(run: StoredRun, now: float) -> str:
         "events": run.last_seq,
         "exported_at": now,
     }
-    return text_of(facts)
+    return compact(facts)
 
 
 def event_lines(row: JournalRow) -> Iterator[str]:

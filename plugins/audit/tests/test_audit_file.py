@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from swarm_plugin_audit.file import check_file
 from swarm_plugin_audit.lines import end_line, event_lines, header_line, read_event, row_of
 
-from swarm_core.codec.row_text import first_link, link_after, link_as_hex, parted, text_of, with_link
+from swarm_core.codec.compact import compact
+from swarm_core.codec.row_text import first_link, link_after, link_as_hex, parted, with_link
 from swarm_core.errors import DocumentError
 from swarm_core.model.run import JournalRow, StoredRun
 from swarm_core.model.task import RunStatus
@@ -39,7 +40,7 @@ def rows_of(*groups, run=RUN):
     ended = ["run_ended", 9.0, None, None, {"status": "done"}]
     made, before, seq = [], first_link(run), 0
     for entries in ([started], *groups, [ended]):
-        text, first, seq = text_of(entries), seq + 1, seq + len(entries)
+        text, first, seq = compact(entries), seq + 1, seq + len(entries)
         before = link_after(before, first, seq, text)
         made.append(JournalRow(run_id=run, first_seq=first, last_seq=seq, body=with_link(text, before)))
     return made

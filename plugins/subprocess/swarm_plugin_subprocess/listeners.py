@@ -100,6 +100,11 @@ class EventStream:
         if self._bad > BAD_RECORDS_SHOWN:
             self._call.context.publish("subprocess_bad_records", count=self._bad, shown=BAD_RECORDS_SHOWN)
 
+    @property
+    def has_final(self) -> bool:
+        """Tell whether a final was among the events."""
+        return self._final is not None
+
     def result(self, ending: Ending) -> Result | None:
         """Return the result: the last final, which a program that failed cannot make a success."""
         ok, facts = ending.code == 0, facts_of(ending, stderr=True)

@@ -30,10 +30,13 @@ def depth_of(environ: Mapping[str, str]) -> int:
     return int(told) if told.isdecimal() else 0
 
 
-def environment_of(call: Call, passed: Mapping[str, str], own: Mapping[str, str], home: str) -> dict[str, str]:
+def environment_of(
+    call: Call, passed: Mapping[str, str], own: Mapping[str, str], home: str, *, url: str | None = None
+) -> dict[str, str]:
     """Return a program's whole environment; later ones win: its home, the engine's, its own, the attempt's facts.
 
-    The handle stands for the attempt's token and dies with the attempt; the token itself is not told.
+    The handle stands for the attempt's token and dies with the attempt; the token itself is not told. `url` is that of
+    the server where the handle is good, None without one.
     """
     facts = {
         "MSE_TASK_ID": call.task_id,
@@ -46,6 +49,10 @@ def environment_of(call: Call, passed: Mapping[str, str], own: Mapping[str, str]
     }
     if call.run_id is not None:
         facts["SWARM_RUN_ID"] = call.run_id
+    if url is not None:
+        facts["SWARM_URL"] = url
+    if isinstance(trace := call.meta.get("traceparent"), str):
+        facts["TRACEPARENT"] = trace
     return {"HOME": home, "TMPDIR": home, **passed, **own, **facts, **dict(_told(call.meta))}
 
 
