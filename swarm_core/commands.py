@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     import click
 
-    from swarm_core.contracts import BlueprintStore, RunStore
+    from swarm_core.contracts import BlueprintStore, EnhanceStores, RunStore
     from swarm_core.model.run import Question, StoredRun
     from swarm_core.settings import Settings
 
@@ -21,6 +21,10 @@ class CommandLine(Protocol):
     named by a URL; None means the one that the settings name, else the project's own.
     """
 
+    @property
+    def server(self) -> str | None:
+        """The server that stands before the command; where a store is named, its address may stand in place of it."""
+
     def settings(self) -> Settings:
         """Return the settings that the command line names; raises SettingsError."""
 
@@ -28,13 +32,21 @@ class CommandLine(Protocol):
         """Open a Swarm on the run store, for what has to run something; `opening` goes to `Swarm.open`."""
 
     def open_history(self, store: str | None = None) -> AbstractAsyncContextManager[Any]:
-        """Open the run store with what can be asked of it (`History`), without an engine."""
+        """Open what can be asked of runs without an engine (`History`): of the run store, or of the server.
+
+        `store` may be a server's address; None means the server that the command line or the settings name, if any.
+        """
 
     def open_runs(self, store: str | None = None) -> AbstractAsyncContextManager[RunStore]:
         """Open the run store itself, without an engine."""
 
     def open_blueprints(self, store: str | None = None) -> AbstractAsyncContextManager[BlueprintStore]:
         """Open the store of Blueprints."""
+
+    def open_enhance(
+        self, store: str | None = None, *, make: bool = False
+    ) -> AbstractAsyncContextManager[EnhanceStores]:
+        """Open issues, enhance settings and the enhance log; a file that is not there is made only with `make`."""
 
     async def answer(self, key: str, answer: Any, *, by: str, store: str | None = None) -> tuple[Question, StoredRun]:
         """Give an open question its answer; return it and its run, which has no owner when nobody carries it out.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, field, frozen
 
 from swarm_core.codec import structure_blueprint, with_place
+from swarm_core.contracts import Source
 from swarm_core.errors import DocumentError, InvalidBlueprint
 from swarm_core.factories import Catalog, Function
 from swarm_core.model.blueprint import Blueprint
@@ -79,6 +80,21 @@ def read_document(
     document = _structured(read.value, lenient=lenient, name=read.name, positions=read.positions)
     functions = functions_beside(read.base) if read.base else ()
     return evolve(document, base=read.base, functions=functions, notes=read.notes)
+
+
+def received_document(
+    value: Mapping[str, Any], catalog: Catalog, folder: Path, *, files: Path | None = None, lenient: bool = False
+) -> Document:
+    """Read a Blueprint that came from elsewhere as data, with the functions of a folder's `swarmfile.py`.
+
+    Its directives read files below `files`; without that they are refused. Raises: as `read_document`.
+    """
+    from swarm_core.builtin.expansion import expand
+    from swarm_core.builtin.swarmfile import functions_beside
+
+    source = expand(Source(value=value, name="blueprint", base=files, positions={}), catalog.directives)
+    document = _structured(source.value, lenient=lenient)
+    return evolve(document, base=folder, functions=functions_beside(folder), notes=source.notes)
 
 
 def _structured(

@@ -123,6 +123,9 @@ class Endpoint:
     whatever comes, or None for no body; `optional_body` lets it be absent. `answers` maps each status to what comes
     with it, `refusals` are the further statuses that the endpoint refuses with; those of credentials, limits and bad
     input are added by the server. Errors that a handler raises become problem documents: SwarmError by its class.
+    `workers` lets a worker's credential in with `access` `token` too, if it grants the verb: the handler gets it as
+    `caller.token` and confines it to its own run. `without_credential` is the status of a call that brings none,
+    `wrong_fields` of one whose body is JSON with other fields than the model's.
     """
 
     __repr__ = shown
@@ -141,3 +144,6 @@ class Endpoint:
     headers: tuple[Parameter, ...] = ()
     answers: Mapping[int, Answer] = field(factory=dict)
     refusals: frozenset[int] = frozenset()
+    workers: bool = False
+    without_credential: int = 401
+    wrong_fields: int = 422

@@ -10,7 +10,8 @@ SwarmError                     everything below; carries code, message, where, h
 │   │   └── RoleViolation  ScopeViolation  TokenTaskMismatch
 │   ├── NotFound               TaskNotFound  RunNotFound  StepNotFound  SessionNotFound
 │   │   └── ResumeKeyNotFound  ResourceNotFound
-│   ├── SpawnDepthExceeded  InvalidTransition  DispatchFailed  StepBlocked  PollTimeout  EngineClosed  BudgetExceeded
+│   ├── SpawnDepthExceeded  DispatchFailed  StepBlocked  PollTimeout  EngineClosed  BudgetExceeded
+│   ├── InvalidTransition      StaleAttempt  ResultConflict
 │   ├── AlreadyAnswered  AnswerInvalid  AnswerDenied
 │   ├── RunEnded  RunOwned  RunDiverged  RunLost
 ├── TokenDecodeError           text that is no token (`.stage` says whether base64 or json failed)
@@ -300,6 +301,32 @@ class InvalidTransition(EngineError):
     """The task's status does not allow the change; terminal states are final."""
 
     code = "invalid_transition"
+
+
+class StaleAttempt(InvalidTransition):
+    """What a worker says or asks comes after its attempt; nothing is changed by it."""
+
+    code = "stale_attempt"
+
+    def __init__(self, task_id: str, attempt: int | None) -> None:
+        self.task_id, self.attempt = task_id, attempt
+        super().__init__(
+            f"attempt {attempt} of task {task_id} is over; what comes late changes nothing",
+            hint="end this work: the task has ended, or another attempt has taken its place",
+        )
+
+
+class ResultConflict(InvalidTransition):
+    """A worker gives a result, or a part of one, that it has given otherwise before."""
+
+    code = "result_conflict"
+
+    def __init__(self, task_id: str, attempt: int, what: str = "a result") -> None:
+        self.task_id, self.attempt = task_id, attempt
+        super().__init__(
+            f"attempt {attempt} of task {task_id} has given {what} that is not this one",
+            hint="the first one counts; sending the same again is no mistake",
+        )
 
 
 class AlreadyAnswered(EngineError):

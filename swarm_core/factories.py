@@ -20,6 +20,10 @@ from swarm_core.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from swarm_core.endpoints import Endpoint
+    from swarm_core.tools import Tool
+    from swarm_core.verifiers import Verifier
+
 
 class Stage(IntEnum):
     """How far out a layer stands; the smallest is outermost. Within a stage the listed order counts."""
@@ -51,8 +55,9 @@ class Function:
 class Environment:
     """What a factory may use while it builds.
 
-    `spawners` are the installed kinds, by kind and alias. `services` holds what plugins' lifespans put there, by type.
-    `directory` is the folder of the Blueprint's file, None when it came as data.
+    `spawners` are the installed kinds, by kind and alias, `tools` what plugins offer to models, by name. `services`
+    holds what plugins' lifespans put there, by type. `directory` is the folder of the Blueprint's file, None when it
+    came as data.
     """
 
     __repr__ = shown
@@ -64,6 +69,7 @@ class Environment:
     functions: Mapping[str, Function] = field(factory=dict)
     resolvers: Mapping[str, ResolverFactory] = field(factory=dict)
     spawners: Mapping[str, SpawnerFactory] = field(factory=dict)
+    tools: Mapping[str, Tool] = field(factory=dict)
     services: MutableMapping[type, Any] = field(factory=dict)
     directory: Path | None = None
 
@@ -195,7 +201,9 @@ class DirectiveFactory:
 class Catalog:
     """Everything that the admitted plugins provide, by name.
 
-    `spawners` is keyed by kind and by alias, `stores` by (role, scheme), `readers` by suffix, `directives` by name.
+    `spawners` is keyed by kind and by alias, `stores` by (role, scheme), `readers` by suffix, `directives` by name,
+    `endpoints` by method and path (`GET /v1/issues/{issue_id}`), `tools` by name, `verifiers` by
+    axis.
     `provider` names who brought a thing, keyed by what and name: `provider["spawner", "lua"]` is
     `lua (swarm-plugin-lua 0.1.0)`. `absent` tells, keyed alike, why a refused or disabled plugin does not provide what
     it is known for. `checks` are the plugins' own Blueprint checks, in admission order.
@@ -211,6 +219,9 @@ class Catalog:
     functions: Mapping[str, Function] = field(factory=dict)
     readers: Mapping[str, ReaderFactory] = field(factory=dict)
     directives: Mapping[str, DirectiveFactory] = field(factory=dict)
+    endpoints: Mapping[str, Endpoint] = field(factory=dict)
+    tools: Mapping[str, Tool] = field(factory=dict)
+    verifiers: Mapping[str, Verifier] = field(factory=dict)
     checks: tuple[Callable[[Blueprint], Iterable[Problem]], ...] = ()
     provider: Mapping[tuple[str, str], str] = field(factory=dict)
     absent: Mapping[tuple[str, str], str] = field(factory=dict)

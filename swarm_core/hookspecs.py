@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
+    from swarm_core.endpoints import Endpoint
     from swarm_core.factories import (
         DirectiveFactory,
         Function,
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     )
     from swarm_core.model.blueprint import Blueprint
     from swarm_core.model.problem import Problem
+    from swarm_core.remote import RemoteSwarm
     from swarm_core.settings import Settings
     from swarm_core.tokens import CapTokenSigner
+    from swarm_core.tools import Tool
+    from swarm_core.verifiers import Verifier
 
 PROJECT = "swarm_core"
 ENTRY_POINT_GROUP = "swarm_core.plugins"
@@ -100,6 +104,32 @@ def swarm_register_readers() -> Iterable[ReaderFactory | DirectiveFactory]:
 
 
 @hookspec
+def swarm_register_endpoints() -> Iterable[Endpoint]:
+    """Provide what a server answers over HTTP, beside its own endpoints.
+
+    Called once while the host loads, also where nothing is served. A method and path that another plugin already
+    provides refuse this plugin (`PluginConflict`).
+    """
+
+
+@hookspec
+def swarm_register_tools() -> Iterable[Tool]:
+    """Provide tools that an agent's model may call when the agent's profile names them.
+
+    Called once while the host loads. A name that is already provided refuses this plugin (`PluginConflict`).
+    """
+
+
+@hookspec
+def swarm_register_verifiers() -> Iterable[Verifier]:
+    """Provide axes on which changes of Blueprints are judged before they are kept.
+
+    Called once while the host loads. An axis that another plugin already provides refuses this plugin
+    (`PluginConflict`).
+    """
+
+
+@hookspec
 def swarm_configure(settings: Settings) -> None:
     """Read the plugin's own section of the settings.
 
@@ -114,6 +144,14 @@ def swarm_register_commands(cli: click.Group) -> None:
 
     Called once when the command line starts, only when the command is not one of the core's own. A name that is already
     there refuses the addition.
+    """
+
+
+@hookspec(firstresult=True)
+def swarm_connect(settings: Settings, url: str) -> AbstractAsyncContextManager[RemoteSwarm] | None:
+    """Reach the server at an address, for the commands that are told `--server URL`; the first answer wins.
+
+    Called once for each command that asks a server. The connection is opened and closed by the context manager.
     """
 
 

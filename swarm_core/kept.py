@@ -1,4 +1,4 @@
-"""Blueprints that a store keeps: the store, opened when it is needed, and the documents that are read from it."""
+"""Stores that are opened when they are needed: of Blueprints, with the documents read from it, and of issues."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from swarm_core.codec import structure_blueprint
-from swarm_core.contracts import BlueprintStore
+from swarm_core.contracts import BlueprintStore, EnhanceStores
 from swarm_core.documents import Document
 from swarm_core.errors import SettingsError
 from swarm_core.model.version import BlueprintVersion, CommitMetadata, IdRef, InlineRef
@@ -64,6 +64,37 @@ def without_blueprints(what: str) -> SettingsError:
     """Return the error of a swarm that is asked for a Blueprint of a store, and has none."""
     hint = 'open the swarm with blueprints="sqlite:///...", or set `[store] blueprints` or SWARM_BLUEPRINTS'
     return SettingsError(f"{what} needs a store of Blueprints", hint=hint)
+
+
+def without_issues() -> SettingsError:
+    """Return the error of a swarm that is asked for issues, and has no store of them."""
+    hint = 'open the swarm with issues="sqlite:///...", or set `[store] issues` or SWARM_ISSUES'
+    return SettingsError("the enhance loop needs a store of issues", hint=hint)
+
+
+class EnhanceOnDemand:
+    """The stores of the enhance loop at a URL, opened when they are first asked for; most swarms never ask."""
+
+    def __init__(
+        self, catalog: Catalog, url: str, stack: AsyncExitStack, *, opened: EnhanceStores | None = None
+    ) -> None:
+        self._catalog, self._url, self._stack, self._opened = catalog, url, stack, opened
+        self._opening = asyncio.Lock()
+
+    async def stores(self) -> EnhanceStores:
+        """Return the stores; raises SettingsError, StoreUnavailable, StoreUnreadable."""
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await opened_enhance(self._catalog, self._url, self._stack)
+            return self._opened
+
+
+async def opened_enhance(catalog: Catalog, url: str, stack: AsyncExitStack) -> EnhanceStores:
+    """Open the stores of the enhance loop at a URL for as long as a stack lives; raises as `EnhanceOnDemand.stores`."""
+    opened = {}
+    for name, role in (("issues", "issue"), ("settings", "enhance_setting"), ("log", "enhance_log")):
+        opened[name] = await stack.enter_async_context(catalog.store(role, url).open(url))
+    return EnhanceStores(**opened)
 
 
 class StoreOnDemand(BlueprintStore):

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 
 # Keyed as `Catalog.provider` is: what it is, and its name.
 PROVIDERS: Mapping[tuple[str, str], str] = {
+    ("spawner", "agent_block"): "swarm-plugin-llm",
+    ("spawner", "llm"): "swarm-plugin-llm",
     ("spawner", "lua"): "swarm-plugin-lua",
     ("spawner", "operator"): "swarm-plugin-operator",
     ("spawner", "subprocess"): "swarm-plugin-subprocess",
+    ("spawner", "verifier"): "swarm-plugin-enhance",
     ("layer", "audit"): "swarm-plugin-audit",
     ("layer", "long_hold"): "swarm-plugin-long-hold",
     ("layer", "main_ai"): "swarm-plugin-operator",
     ("layer", "operator_delegate"): "swarm-plugin-operator",
+    ("layer", "otel"): "swarm-plugin-otel",
     ("layer", "senior_escalation"): "swarm-plugin-senior",
     ("layer", "lua"): "swarm-plugin-lua",
     ("reader", ".lua"): "swarm-plugin-lua",
     ("directive", "$agent_md"): "swarm-plugin-agents-md",
     ("directive", "$agents_md"): "swarm-plugin-agents-md",
     ("store", "blueprint git"): "swarm-plugin-git",
+    ("client", "http"): "swarm-plugin-client",
 }
 
 

@@ -116,10 +116,13 @@ class Resuming:
 
     # migrate ---------------------------------------------------------------------------------------------------
 
-    async def plan(self, run_id: str, program: Program, pinned: Pinned) -> Migration:
-        """Tell what becomes of a run's recorded steps with another Blueprint; see `Swarm.plan_migration`."""
+    async def plan(self, run_id: str, program: Program, pinned: Pinned, *, ended: bool = False) -> Migration:
+        """Tell what becomes of a run's recorded steps with another Blueprint; see `Swarm.plan_migration`.
+
+        One that has `ended` is refused unless it is only to be compared; see `Swarm.compare`.
+        """
         stored = await self._store.get(run_id)
-        if stored.status in FINAL_RUN_STATUSES:
+        if stored.status in FINAL_RUN_STATUSES and not ended:
             raise RunEnded(stored.id, stored.status)
         events = await self._holding.read(run_id)
         verdict = await judge(program, await self._ctx_of(stored), read_events(events))

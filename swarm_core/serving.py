@@ -8,17 +8,40 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from attrs import frozen
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from swarm_core.attachments import Attached
-    from swarm_core.contracts import BlueprintStore, Operator, OutputStore, RunStore, SeniorBridge, SpawnHook
+    from swarm_core.contracts import (
+        BlueprintStore,
+        EnhanceStores,
+        Operator,
+        OutputStore,
+        RunStore,
+        SeniorBridge,
+        SpawnHook,
+    )
     from swarm_core.factories import Catalog
     from swarm_core.model.access import CapToken
     from swarm_core.model.event import Event
     from swarm_core.model.operator import SessionRequest
+    from swarm_core.model.output import OutputRecord
     from swarm_core.model.problem import Problem
     from swarm_core.model.run import Question, RunFilter, RunResult, StoredRun
     from swarm_core.model.task import RunStatus, TaskState
     from swarm_core.settings import Settings
+
+
+@frozen
+class ServerAddress:
+    """Where workers on this machine reach the server of a swarm: `http://127.0.0.1:7777`, without a slash at the end.
+
+    A server puts it into `swarm.services` when it listens; kinds look for it in `environment.services` at each attempt.
+    """
+
+    url: str
 
 
 class LiveRun(Protocol):
@@ -72,7 +95,7 @@ class RunHistory(Protocol):
     async def resumable(self) -> Sequence[StoredRun]:
         """Return the runs that can go on now, the oldest first."""
 
-    async def events(self, run_id: str, after: int = 0) -> Sequence[Event]:
+    async def events(self, run_id: str, after: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Return the events of a run that come after number `after`; raises RunNotFound, StoreUnreadable."""
 
     async def steps(self, run_id: str) -> Sequence[Any]:
@@ -120,7 +143,17 @@ class LiveSwarm(Protocol):
     async def fetch(self, source: Any, *, text: bytes | None = None) -> Any:
         """Read a Blueprint wherever it is."""
 
-    def check(self, source: Any, *, text: bytes | None = None, bind: Mapping[str, str] | None = None) -> list[Problem]:
+    def receive(self, value: Mapping[str, Any], *, files: Path | None = None, lenient: bool = False) -> Any:
+        """Read a Blueprint that came from elsewhere as data; what it returns goes where that of `read` goes."""
+
+    def check(
+        self,
+        source: Any,
+        *,
+        text: bytes | None = None,
+        bind: Mapping[str, str] | None = None,
+        layer_set: str = ...,
+    ) -> list[Problem]:
         """Return everything that is wrong with a Blueprint, and what is doubtful."""
 
     def prepare(self, source: Any, *, bind: Mapping[str, str] | None = None, layer_set: str = ...) -> Any:
@@ -137,6 +170,7 @@ class LiveSwarm(Protocol):
         request: SessionRequest | None = None,
         key: str | None = None,
         budget: Mapping[str, Any] | None = None,
+        fingerprint: str | None = None,
     ) -> LiveRun:
         """Begin a run; with a run store it is kept when this returns."""
 
@@ -149,6 +183,12 @@ class LiveSwarm(Protocol):
     async def plan_migration(self, run_id: str, source: Any) -> Any:
         """Tell which recorded steps of a run stay valid with another Blueprint."""
 
+    async def compare(self, run_id: str, source: Any) -> Any:
+        """Tell how a recorded run goes with another Blueprint, also one that has ended."""
+
+    async def enhance_stores(self) -> EnhanceStores:
+        """Return where issues, enhance settings and the enhance log are kept; raises SettingsError without."""
+
     async def migrate(self, plan: Any) -> StoredRun:
         """Bind a run to another Blueprint as planned."""
 
@@ -157,6 +197,9 @@ class LiveSwarm(Protocol):
 
     async def answer(self, key: str, answer: Any, *, by: str = ...) -> Question:
         """Answer a question."""
+
+    async def output(self, key: str) -> OutputRecord:
+        """Return an output by its reference, or the newest one of an agent; raises OutputNotFound."""
 
     def attach_operator(self, id: str, operator: Operator) -> Attached[Operator]:
         """Let an operator sit down at the seat `id`."""

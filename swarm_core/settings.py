@@ -59,7 +59,7 @@ class EngineSettings:
     __repr__ = shown
 
     max_spawn_depth: int = _setting(4, parse_count, "how deep tasks may start tasks: 4 allows depths 0 to 3")
-    worker_token_ttl: float = _setting(1800.0, parse_duration, "the longest life of a worker's token")
+    worker_token_ttl: float = _setting(7 * 86400.0, parse_duration, "the longest life of a worker's token")
     session_ttl: float = _setting(7 * 86400.0, parse_duration, "the life of an operator's session")
     cancel_grace: float = _setting(2.0, parse_duration, "how long a cancelled worker may take to end")
     event_log_size: int = _setting(10_000, parse_count, "events of a run that stay in memory")
@@ -90,12 +90,26 @@ class PluginSettings:
 
 @frozen(kw_only=True)
 class StoreSettings:
-    """Where runs are kept, and Blueprints; None leaves that to whoever opens the swarm."""
+    """Where runs are kept, Blueprints, and issues; None leaves that to whoever opens the swarm.
+
+    What belongs to the enhance loop is all where issues are: its settings and its log.
+    """
 
     __repr__ = shown
 
     url: str | None = None
     blueprints: str | None = None
+    issues: str | None = None
+
+
+@frozen(kw_only=True)
+class ClientSettings:
+    """Which server commands ask in place of a store, and the file that has its token; None when none is set."""
+
+    __repr__ = shown
+
+    server: str | None = None
+    token_file: str | None = None
 
 
 @frozen
@@ -119,6 +133,7 @@ class Settings:
     engine: EngineSettings = field(factory=EngineSettings)
     plugins: PluginSettings = field(factory=PluginSettings)
     store: StoreSettings = field(factory=StoreSettings)
+    client: ClientSettings = field(factory=ClientSettings)
     lints: Mapping[str, str] = field(factory=dict)
     sections: Mapping[str, Any] = field(factory=dict)
     layer_sets: Mapping[str, tuple[LayerUse | SetUse, ...]] = field(factory=dict)
@@ -166,6 +181,7 @@ def load_settings(
         engine=EngineSettings(**sources.table(merged, "engine")),
         plugins=PluginSettings(**sources.table(merged, "plugins")),
         store=StoreSettings(**sources.table(merged, "store")),
+        client=ClientSettings(**sources.table(merged, "client")),
         sections=sources.table(merged, "plugin"),
         lints=sources.table(merged, "lints"),
         layer_sets={name: body["use"] for name, body in sources.table(merged, "layers").items()},
@@ -197,12 +213,32 @@ def blueprints_url(settings: Settings, named: str | None = None, *, runs: str | 
 
     `runs` is the run store that was named, if one was. Where runs are not in a file, it is the project's own.
     """
+    return _beside_runs(settings, "blueprints", settings.store.blueprints, named, runs)
+
+
+def issues_url(settings: Settings, named: str | None = None, *, runs: str | None = None) -> str:
+    """Return the URL of the stores of issues, enhance settings and the enhance log; see `blueprints_url`."""
+    return _beside_runs(settings, "issues", settings.store.issues, named, runs)
+
+
+def _beside_runs(settings: Settings, key: str, told: str | None, named: str | None, runs: str | None) -> str:
     if named is not None:
         return named
-    if settings.store.blueprints is not None:
-        return _placed(settings, "store.blueprints", settings.store.blueprints)
+    if told is not None:
+        return _placed(settings, f"store.{key}", told)
     url = store_url(settings, runs)
     return url if url.startswith(_FILES) else _own_url(settings)
+
+
+def token_file(settings: Settings) -> Path | None:
+    """Return the file that has the server's token, when one is set; `swarm.toml` says it relative to its folder."""
+    from pathlib import Path
+
+    named = settings.client.token_file
+    if named is None:
+        return None
+    of_file = settings.file is not None and settings.origins.get("client.token_file") == str(settings.file)
+    return project_folder(settings) / Path(named).expanduser() if of_file else Path(named).expanduser()
 
 
 def project_folder(settings: Settings) -> Path:

@@ -21,9 +21,15 @@ Key = tuple[str, ...]
 _ENGINE = "SWARM_ENGINE_"
 _DISABLE = "SWARM_DISABLE_PLUGINS"
 _CONFIG = "SWARM_CONFIG"
-_STORES = {"SWARM_STORE": "url", "SWARM_BLUEPRINTS": "blueprints"}
-_OURS = (_DISABLE, _CONFIG, *_STORES)
-_TABLES = ("engine", "layers", "lints", "plugin", "plugins", "store")
+_NAMED = {
+    "SWARM_STORE": ("store", "url"),
+    "SWARM_BLUEPRINTS": ("store", "blueprints"),
+    "SWARM_ISSUES": ("store", "issues"),
+    "SWARM_SERVER": ("client", "server"),
+    "SWARM_SERVER_TOKEN_FILE": ("client", "token_file"),
+}
+_OURS = (_DISABLE, _CONFIG, "SWARM_SERVER_TOKEN", *_NAMED)
+_TABLES = ("client", "engine", "layers", "lints", "plugin", "plugins", "store")
 _LARGEST_FILE = 1024 * 1024
 _LONGEST_MESSAGE = 200
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?\Z")
@@ -92,15 +98,16 @@ def read_file(path: Path) -> Source:
 
 
 def read_environ(environ: Mapping[str, str], problems: list[Problem]) -> Iterator[Source]:
-    """Yield what `SWARM_ENGINE_<FIELD>`, the stores' variables and `SWARM_DISABLE_PLUGINS` say; others are not ours."""
+    """Yield what `SWARM_ENGINE_<FIELD>`, the variables of single keys and `SWARM_DISABLE_PLUGINS` say."""
     names = sorted(name for name in environ if name.startswith("SWARM_"))
     for name in names:
         if name.startswith(_ENGINE):
             yield Source(name, {"engine": {name.removeprefix(_ENGINE).lower(): _literal(environ[name])}})
         elif name == _DISABLE and environ[name].strip() not in ("", "0"):
             yield Source(name, {"plugins": _disabled(environ[name])})
-        elif name in _STORES and environ[name]:
-            yield Source(name, {"store": {_STORES[name]: environ[name]}})
+        elif name in _NAMED and environ[name]:
+            table, key = _NAMED[name]
+            yield Source(name, {table: {key: environ[name]}})
         elif name not in _OURS and (close := get_close_matches(name, _OURS, 1, 0.9)):
             hint = f"did you mean {close[0]!r}?"
             problems.append(Problem(code="unknown_setting", message="unknown variable", path=name, hint=hint))
@@ -244,6 +251,18 @@ def _url(value: Any) -> str:
     return value
 
 
+def _server(value: Any) -> str:
+    if not isinstance(value, str) or value.partition("://")[0] not in ("http", "https"):
+        raise ValueError("the address of a server was expected, such as http://127.0.0.1:7777")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"a text was expected, not {_kind(value)}")
+    return value
+
+
 def _uses(value: Any) -> tuple[LayerUse | SetUse, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError(f"a list of layers was expected, not {_kind(value)}")
@@ -289,7 +308,8 @@ _PARSERS: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
         attribute.name: _truth if attribute.default is False else _names for attribute in fields(PluginSettings)
     },
     "layers": {"use": _uses},
-    "store": {"url": _url, "blueprints": _url},
+    "store": {"url": _url, "blueprints": _url, "issues": _url},
+    "client": {"server": _server, "token_file": _text},
 }
 
 

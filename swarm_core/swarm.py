@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 
 from swarm_core.attachments import Attached, Attachments, Registry
 from swarm_core.codec import structure
+from swarm_core.collector import let_imports_age
 from swarm_core.compile import (
     LinkedLayer,
     ResolvedAgent,
@@ -24,6 +25,7 @@ from swarm_core.compile import (
 from swarm_core.contracts import (
     BlueprintStore,
     Clock,
+    EnhanceStores,
     Operator,
     OutputStore,
     Processes,
@@ -31,7 +33,7 @@ from swarm_core.contracts import (
     SeniorBridge,
     SpawnHook,
 )
-from swarm_core.documents import Document, in_order, read_document
+from swarm_core.documents import Document, in_order, read_document, received_document
 from swarm_core.engine.engine import Engine, latest
 from swarm_core.engine.migration import Migration
 from swarm_core.engine.program import Pinned, Program
@@ -41,19 +43,20 @@ from swarm_core.factories import Environment, Function
 from swarm_core.flow import compile_flow
 from swarm_core.functions import functions_in
 from swarm_core.host import Host
-from swarm_core.kept import StoreOnDemand, kept_document, ref_of
+from swarm_core.kept import EnhanceOnDemand, StoreOnDemand, kept_document, ref_of, without_issues
 from swarm_core.model.access import CapToken
 from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.budget import Budget, tighter
 from swarm_core.model.event import Event
 from swarm_core.model.operator import OperatorKind, SessionRequest
+from swarm_core.model.output import OutputRecord
 from swarm_core.model.problem import Problem
 from swarm_core.model.run import Owner, Question, RunResult, StoredRun
 from swarm_core.model.task import RunStatus, TaskState
 from swarm_core.model.version import IdRef
 from swarm_core.pinning import canonical, launch_facts, pinned_document, stored_request
 from swarm_core.resuming import Resuming, without_store
-from swarm_core.settings import STANDARD_SET, Settings, blueprints_url, project_folder
+from swarm_core.settings import STANDARD_SET, Settings, blueprints_url, issues_url, project_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,10 +188,11 @@ class Swarm:
         store: RunStore | None = None,
         outputs: OutputStore,
         blueprints: BlueprintStore | None = None,
+        issues: EnhanceOnDemand | None = None,
     ) -> None:
         self.host, self.settings, self.engine = host, settings, engine
         self.services, self.store, self.outputs, self.blueprints = services, store, outputs, blueprints
-        self._processes, self._functions = processes, functions
+        self._processes, self._functions, self._issues = processes, functions, issues
         self._programs: dict[tuple[Any, ...], Prepared] = {}
         self._resuming = None if store is None else Resuming(engine, store, outputs, self._program_of)
 
@@ -203,6 +207,7 @@ class Swarm:
         store: str | RunStore | None = None,
         outputs: str | None = None,
         blueprints: str | BlueprintStore | None = None,
+        issues: str | EnhanceStores | None = None,
         owner: Owner | None = None,
         processes: Processes | None = None,
         clock: Clock | None = None,
@@ -216,7 +221,8 @@ class Swarm:
         is the URL of the run store (or an open one, which stays open); None means what the settings say, and where they
         say nothing no run outlives this swarm. `outputs` is the URL of another store for outputs than the run store.
         `blueprints` is the URL of the store of Blueprints (or an open one), opened when it is first used; None means
-        what the settings say, else the run store's file, if it is one.
+        what the settings say, else the run store's file, if it is one. `issues`, likewise, is where issues, enhance
+        settings and the enhance log are.
         `owner`, `processes`, `clock` and `rng` take the place of the real ones. Runs whose engine is gone are marked as
         interrupted. Raises: ExceptionGroup of PluginError when `strict`; SettingsError; StoreError.
         """
@@ -246,11 +252,13 @@ class Swarm:
                 store=runs,
                 outputs=kept,
                 blueprints=_blueprints(host, settings, blueprints, runs_at, where),
+                issues=_issues(host, settings, issues, runs_at, where),
             )
             await stack.enter_async_context(host.lifespans(swarm))
             await stack.enter_async_context(engine)
             if engine.holding is not None:
                 await engine.holding.sweep()
+            let_imports_age()
             yield swarm
 
     def read(self, source: Source, *, text: bytes | None = None) -> Document:
@@ -274,6 +282,15 @@ class Swarm:
         if isinstance(ref, IdRef):
             return await kept_document(self.blueprints, ref, project_folder(self.settings))
         return self.read(source, text=text)
+
+    def receive(self, value: Mapping[str, Any], *, files: Path | None = None, lenient: bool = False) -> Document:
+        """Read a Blueprint that came from elsewhere as data; its functions are those of the project's folder.
+
+        Directives such as `$file` read below the folder `files`; without one they are refused. A lenient reading is
+        for `check`: it takes what is left of a document with errors. Raises: DocumentError, with all problems.
+        """
+        folder = project_folder(self.settings)
+        return received_document(value, self.catalog, folder, files=files, lenient=lenient)
 
     def check(
         self,
@@ -344,12 +361,14 @@ class Swarm:
         request: SessionRequest | None = None,
         key: str | None = None,
         budget: Mapping[str, Any] | None = None,
+        fingerprint: str | None = None,
     ) -> Launched:
         """Begin a run and return it; `init_ctx` goes over the Blueprint's `default_init_ctx`, key by key.
 
         With a run store the run is in it when this returns. `key` makes the launch idempotent: a run that was launched
         under it before is returned in place of a new one, resumed when nobody holds it. `budget` bounds the run beside
-        what its Blueprint says. Raises: as `fetch`; InvalidBlueprint; NotJson, when `init_ctx` is no JSON value;
+        what its Blueprint says; `fingerprint` is kept in the record of the run, so that whoever repeats a launch can
+        see whether it is the same. Raises: as `fetch`; InvalidBlueprint; NotJson, when `init_ctx` is no JSON value;
         RunEnded, RunOwned, for a `key` whose run has ended or is held elsewhere; StoreError.
         """
         if key is not None and (known := await self._known(key)) is not None:
@@ -357,7 +376,9 @@ class Swarm:
         prepared = source if isinstance(source, Prepared) else await self._fetched(source, bind, layer_set)
         self.attach_functions(request, prepared.document)
         ctx = _initial_ctx(prepared.blueprint.default_init_ctx, init_ctx)
-        pinned = self._pinned(prepared, operator_id=operator_id, request=request, key=key, budget=budget)
+        pinned = self._pinned(
+            prepared, operator_id=operator_id, request=request, key=key, budget=budget, fingerprint=fingerprint
+        )
         program = _bounded(prepared.program, prepared.blueprint, budget)
         record = self.engine.launch(program, ctx, operator_id=operator_id, request=request, pinned=pinned)
         try:
@@ -382,6 +403,15 @@ class Swarm:
         lease, clock = self.settings.engine.lease, self.engine.clock
         return History(self._kept("a look at runs"), self.outputs, lease=lease, clock=clock)
 
+    async def enhance_stores(self) -> EnhanceStores:
+        """Return where issues, enhance settings and the enhance log are kept; opened when this is first called.
+
+        Raises: SettingsError, without such a store; StoreUnavailable, StoreUnreadable.
+        """
+        if self._issues is None:
+            raise without_issues()
+        return await self._issues.stores()
+
     async def _fetched(
         self, source: Source, bind: Mapping[str, str] | None = None, layer_set: str = STANDARD_SET
     ) -> Prepared:
@@ -400,7 +430,7 @@ class Swarm:
         if self.store is None:
             return None
         text, digest = prepared.canonical()
-        key = facts.pop("key", None)
+        key, fingerprint = facts.pop("key", None), facts.pop("fingerprint", None)
         launch = launch_facts(
             prepared.document,
             bind=prepared.bind,
@@ -408,6 +438,8 @@ class Swarm:
             plugins={status.name: f"{status.distribution} {status.version}" for status in self.host.plugins},
             **facts,
         )
+        if fingerprint is not None:
+            launch["fingerprint"] = fingerprint
         return Pinned(blueprint=text, digest=digest, launch=launch, key=key)
 
     # operators, seniors, hooks -----------------------------------------------------------------------------------
@@ -486,11 +518,22 @@ class Swarm:
 
         Raises: RunNotFound, RunEnded; InvalidBlueprint; as `fetch`.
         """
+        return await self._plan(run_id, source)
+
+    async def compare(self, run_id: str, source: Source | Prepared) -> Migration:
+        """Tell how a recorded run goes with another Blueprint, also one that has ended; nothing is run or changed.
+
+        The flow is evaluated on what the steps answered then: what it says is as `plan_migration` says it, and whether
+        it comes to its end (`ended`), or fails (`failure`). Raises: RunNotFound; InvalidBlueprint; as `fetch`.
+        """
+        return await self._plan(run_id, source, ended=True)
+
+    async def _plan(self, run_id: str, source: Source | Prepared, **how: bool) -> Migration:
         past = self._past("a migration")
         prepared = source if isinstance(source, Prepared) else await self._fetched(source)
         pinned = self._pinned(prepared, operator_id="api", request=None, budget=None)
         assert pinned is not None
-        return await past.plan(run_id, prepared.program, pinned)
+        return await past.plan(run_id, prepared.program, pinned, **how)
 
     async def migrate(self, plan: Migration) -> StoredRun:
         """Bind a run that nobody holds to another Blueprint as planned; it goes on with it when it is resumed.
@@ -515,6 +558,13 @@ class Swarm:
         Raises: ResumeKeyNotFound, AlreadyAnswered, AnswerDenied, AnswerInvalid, StoreError.
         """
         return await self.engine.answer(key, answer, by=by)
+
+    async def output(self, key: str) -> OutputRecord:
+        """Return an output by its reference (`out-...`), or the newest one of an agent by its name, over all runs.
+
+        Raises: OutputNotFound, StoreError.
+        """
+        return await self.engine.output(key)
 
     def _program_of(self, stored: StoredRun, text: str) -> Program:
         """Make the program of a run ready again; the runs of one Blueprint share it."""
@@ -546,6 +596,7 @@ class Swarm:
             functions={**self._functions, **{function.name: function for function in document.functions}},
             resolvers=self.host.catalog.resolvers,
             spawners=self.host.catalog.spawners,
+            tools=self.host.catalog.tools,
             services=self.services,
             directory=document.base,
         )
@@ -649,6 +700,18 @@ def _blueprints(
     if named is None and settings.store.blueprints is None and file is None:
         return None
     return StoreOnDemand(host.catalog, blueprints_url(settings, named, runs=file), stack)
+
+
+def _issues(
+    host: Host, settings: Settings, named: str | EnhanceStores | None, runs: object, stack: AsyncExitStack
+) -> EnhanceOnDemand | None:
+    """Return the stores of the enhance loop; None where `_blueprints` would return none."""
+    if isinstance(named, EnhanceStores):
+        return EnhanceOnDemand(host.catalog, "", stack, opened=named)
+    file = runs if isinstance(runs, str) and runs.startswith("sqlite://") else None
+    if named is None and settings.store.issues is None and file is None:
+        return None
+    return EnhanceOnDemand(host.catalog, issues_url(settings, named, runs=file), stack)
 
 
 async def _open_store(stack: AsyncExitStack, host: Host, role: str, url: str) -> Any:

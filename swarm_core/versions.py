@@ -7,10 +7,18 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from swarm_core.errors import BlueprintNotFound, StoreError
+from swarm_core.model.blueprint import Blueprint
 from swarm_core.model.ids import check_blueprint_id
 from swarm_core.model.version import BlueprintVersion, CommitMetadata
 
 _NAMED = 3
+
+
+def canonical_text(blueprint: Blueprint) -> str:
+    """Return a Blueprint as canonical JSON text: all its fields, sorted keys, no blanks."""
+    from swarm_core.codec import blueprint_json
+
+    return json.dumps(blueprint_json(blueprint), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def version_of(text: str) -> str:

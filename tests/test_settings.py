@@ -298,7 +298,7 @@ class TestMistakes:
         assert told.startswith("flag: ")
 
     def test_variables_of_others_are_not_judged(self, load: Load) -> None:
-        assert load(env={"SWARM_TASK_ID": "T-1", "SWARM_SERVER": "x", "SWARMING": "1"}) == Settings()
+        assert load(env={"SWARM_TASK_ID": "T-1", "SWARM_LEADER": "x", "SWARMING": "1"}) == Settings()
 
 
 class TestUnreadableFiles:

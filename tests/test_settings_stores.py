@@ -3,7 +3,7 @@
 import pytest
 
 from swarm_core.errors import SettingsError
-from swarm_core.settings import blueprints_url, load_settings, project_folder
+from swarm_core.settings import blueprints_url, issues_url, load_settings, project_folder
 
 
 @pytest.fixture
@@ -85,3 +85,11 @@ def test_what_is_no_url_is_refused(load):
 def test_a_misspelt_variable_is_told(load):
     with pytest.raises(SettingsError, match="did you mean 'SWARM_BLUEPRINTS'"):
         load(SWARM_BLUEPRINT="sqlite:///y.db")
+
+
+def test_issues_are_where_the_settings_say_else_in_the_file_of_the_runs(load, project):
+    assert f"sqlite:///{project}/runs.db" == issues_url(load('[store]\nurl = "sqlite:///runs.db"'))
+    assert f"sqlite:///{project}/issues.db" == issues_url(load('[store]\nissues = "sqlite:///issues.db"'))
+    assert "sqlite:///env.db" == issues_url(load(SWARM_ISSUES="sqlite:///env.db"))
+    assert "memory://" == issues_url(load(SWARM_ISSUES="sqlite:///env.db"), "memory://")
+    assert "sqlite:///other.db" == issues_url(load(""), runs="sqlite:///other.db")

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from swarm_core.contracts import NO_DEFAULT, AttemptContext
 from swarm_core.errors import WorkerFailed
+from swarm_core.model.blueprint import VerdictContract
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import OutputEvent
 
@@ -117,6 +118,10 @@ class ThreadContext(AttemptContext):
     def deadline(self) -> float | None:
         """Return the monotonic time at which the attempt will be timed out, or None."""
         return self._context.deadline
+
+    def bake(self, call: Call, *, system: str | None = None, verdict: VerdictContract | None = None) -> None:
+        """Say what a worker outside the process is given when it fetches its work."""
+        self._on_loop(lambda: self._context.bake(call, system=system, verdict=verdict))
 
     def token(self) -> str:
         """Return the attempt's capability token."""

@@ -15,8 +15,8 @@ from swarm_core.cli.names import check_name, own_name
 from swarm_core.cli.questions import text_of
 from swarm_core.engine.answers import check_who, checked_answer
 from swarm_core.errors import AnswerInvalid, ResumeKeyNotFound
-from swarm_core.history import History
 from swarm_core.model.run import Question, QuestionState
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 _KEY = "R-"
@@ -30,7 +30,7 @@ _KEY = "R-"
 @click.option(
     "--by", metavar="NAME", callback=check_name, help="Who answers; default: the name you are logged in under."
 )
-@stores.store_option
+@stores.place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one object: the question with its answer, and next.")
 @click.pass_context
 def command(
@@ -88,14 +88,14 @@ async def _find(settings: Settings, target: str, store: str | None) -> Question:
     return question
 
 
-async def _by_key(history: History, key: str) -> Question:
+async def _by_key(history: Runs, key: str) -> Question:
     try:
         return await history.store.question(key)
     except ResumeKeyNotFound as error:
         raise ResumeKeyNotFound(key, hint=error.hint or f"{history.place}; see: swarm questions") from None
 
 
-async def _of_run(history: History, text: str) -> Question:
+async def _of_run(history: Runs, text: str) -> Question:
     run = await history.run(text)
     questions = await history.store.questions(run.id)
     waiting = [question for question in questions if question.state is QuestionState.OPEN]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import evolve
+
 from swarm_core.cli import outcome, stores, wording
+from swarm_core.cli.remote import server_of
 from swarm_core.engine.answers import checked_answer, is_over
 from swarm_core.errors import AlreadyAnswered, AnswerInvalid
-from swarm_core.history import History
 from swarm_core.model.run import Question, QuestionState, StoredRun
-from swarm_core.model.task import FINAL_RUN_STATUSES
+from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 
@@ -32,7 +35,11 @@ def asked_here(question: Question, by: str) -> Any:
 
 
 async def give(settings: Settings, key: str, answer: Any, by: str, store: str | None) -> tuple[Question, StoredRun]:
-    """Write the answer; return the question and its run. Raises: Over, when it came too late."""
+    """Write the answer; return the question and its run. Raises: Over, when it came too late.
+
+    A server goes on by itself with what has its answer, be it before or after we look: it owns that run.
+    """
+    server = server_of(settings, store)
     async with stores.opened(settings, store) as history:
         await require_open(history, await history.store.question(key))
         try:
@@ -40,10 +47,12 @@ async def give(settings: Settings, key: str, answer: Any, by: str, store: str | 
         except AlreadyAnswered:
             await require_open(history, await history.store.question(key))
             raise
-        return answered, await history.stands(answered.run_id)
+        run = await history.stands(answered.run_id)
+    left = server is None or run.status is RunStatus.INTERRUPTED
+    return answered, run if left else evolve(run, owner=run.owner or server)
 
 
-async def require_open(history: History, question: Question) -> None:
+async def require_open(history: Runs, question: Question) -> None:
     """Raise Over unless somebody still waits for the answer."""
     key, at = question.key, wording.moment(question.answered_at or 0)
     if question.state is QuestionState.ANSWERED:

@@ -11,6 +11,7 @@ from attrs import define, field
 
 from swarm_core.cli import outcome
 from swarm_core.cli.names import own_name
+from swarm_core.cli.remote import server_of
 from swarm_core.cli.watching import Settled
 from swarm_core.model.run import Question
 from swarm_core.settings import Settings, store_url
@@ -51,7 +52,9 @@ class AtOnce:
 
 def may_ask(settings: Settings, store: str | None, *, as_json: bool, quiet: bool) -> bool:
     """Tell whether a person sits there who can be asked, and the run outlives the asking."""
-    if as_json or quiet or store_url(settings, store).startswith("memory:"):
+    if as_json or quiet:
+        return False
+    if server_of(settings, store) is None and store_url(settings, store).startswith("memory:"):
         return False
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 

@@ -11,9 +11,9 @@ import click
 from swarm_core.cli import inputs, outcome, stores
 from swarm_core.cli.durations import duration
 from swarm_core.errors import SwarmError
-from swarm_core.history import History
 from swarm_core.model.run import StoredRun
 from swarm_core.model.task import RunStatus
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 
@@ -27,7 +27,7 @@ from swarm_core.settings import Settings
     show_default=True,
     help="How long a run may take to end, such as 10s or 2m.",
 )
-@stores.store_option
+@stores.place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects: run_id, status, error.")
 @click.pass_context
 def command(ctx: click.Context, /, runs: tuple[str, ...], *, timeout: float, store: str | None, as_json: bool) -> int:
@@ -60,7 +60,7 @@ async def _cancel(
     return max(codes)
 
 
-async def _end(history: History, name: str, patience: float) -> tuple[str, StoredRun | SwarmError]:
+async def _end(history: Runs, name: str, patience: float) -> tuple[str, StoredRun | SwarmError]:
     try:
         run = await history.run(name)
         return run.id, await history.ask_cancel(run.id, "cli", patience=patience)

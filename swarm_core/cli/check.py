@@ -15,6 +15,8 @@ from swarm_core.cli.context import context_of
 from swarm_core.cli.lints import complete_levels, parse_levels
 from swarm_core.cli.mending import Mended, mend
 from swarm_core.cli.problem_formats import FORMATS, tell
+from swarm_core.cli.remote import named_server, server_of, server_option
+from swarm_core.cli.remote_check import check_there
 from swarm_core.compile import with_fix
 from swarm_core.errors import DocumentError
 from swarm_core.model.problem import Problem, Severity
@@ -25,6 +27,7 @@ from swarm_core.swarm import Swarm
 @click.command("check")
 @inputs.blueprint_argument
 @inputs.compile_options
+@server_option
 @click.option(
     "--lint",
     "lints",
@@ -51,7 +54,13 @@ def command(
     if (options["fixing"] or options["showing"]) and (inputs.is_kept(file) or str(file) == "-"):
         raise click.UsageError(f"--fix and --diff mend files, and {str(file)!r} is none")
     text = inputs.read_stdin() if str(file) == "-" else None
+    server, fixing = named_server(ctx), options["fixing"] or options["showing"]
     settings = load_settings(file=context_of(ctx).config, overrides=parse_levels(lints))
+    server = server_of(settings, server)
+    if server is not None and (fixing or lints):
+        raise click.UsageError("--fix, --diff and --lint work here, not over a server")
+    if server is not None:
+        return asyncio.run(check_there(settings, server, file, text, form="json" if as_json else form, **options))
     return asyncio.run(_check(settings, file, text, form="json" if as_json else form, **options))
 
 

@@ -12,9 +12,9 @@ from attrs import frozen
 from swarm_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from swarm_core.contracts import BlueprintStore, RunStore
-    from swarm_core.history import History
+    from swarm_core.contracts import BlueprintStore, EnhanceStores, RunStore
     from swarm_core.model.run import Question, StoredRun
+    from swarm_core.remote import Runs
     from swarm_core.swarm import Swarm
 
 
@@ -23,10 +23,11 @@ class Context:
     """The command line as a command sees it; it keeps the promises of `swarm_core.commands.CommandLine`."""
 
     config: str | None = None
+    server: str | None = None
 
     def settings(self) -> Settings:
         """Return the settings that the command line names; raises SettingsError."""
-        return load_settings(file=self.config)
+        return load_settings(file=self.config, overrides={"client.server": self.server} if self.server else None)
 
     @asynccontextmanager
     async def open_swarm(self, *, store: str | None = None, **opening: Any) -> AsyncIterator[Swarm]:
@@ -41,8 +42,8 @@ class Context:
                 yield swarm
 
     @asynccontextmanager
-    async def open_history(self, store: str | None = None) -> AsyncIterator[History]:
-        """Open the run store with what can be asked of it, without an engine."""
+    async def open_history(self, store: str | None = None) -> AsyncIterator[Runs]:
+        """Open what can be asked of the run store, or of the server, without an engine."""
         from swarm_core.cli.stores import opened
 
         async with opened(self.settings(), store) as history:
@@ -51,7 +52,9 @@ class Context:
     @asynccontextmanager
     async def open_runs(self, store: str | None = None) -> AsyncIterator[RunStore]:
         """Open the run store itself, without an engine."""
-        async with self.open_history(store) as history:
+        from swarm_core.cli.stores import opened_here
+
+        async with opened_here(self.settings(), store) as history:
             yield history.store
 
     @asynccontextmanager
@@ -63,6 +66,21 @@ class Context:
         with kept_stdout():
             async with open_blueprints(self.settings(), store) as blueprints:
                 yield blueprints
+
+    @asynccontextmanager
+    async def open_enhance(self, store: str | None = None, *, make: bool = False) -> AsyncIterator[EnhanceStores]:
+        """Open issues, enhance settings and the enhance log."""
+        from swarm_core.cli.outcome import kept_stdout
+        from swarm_core.cli.stores import missing_file
+        from swarm_core.history import open_enhance
+        from swarm_core.settings import issues_url
+
+        settings = self.settings()
+        url = issues_url(settings, store)
+        at = url if make or missing_file(url) is None else "memory://"
+        with kept_stdout():
+            async with open_enhance(settings, at) as stores:
+                yield stores
 
     async def answer(self, key: str, answer: Any, *, by: str, store: str | None = None) -> tuple[Question, StoredRun]:
         """Give an open question its answer; return it and its run."""
@@ -113,4 +131,6 @@ class Context:
 def context_of(ctx: click.Context) -> Context:
     """Return the command line that a command runs in; while the shell completes a word, as far as it was typed."""
     root = ctx.find_root()
-    return root.obj if isinstance(root.obj, Context) else Context(config=root.params.get("config"))
+    if isinstance(root.obj, Context):
+        return root.obj
+    return Context(config=root.params.get("config"), server=root.params.get("server"))

@@ -99,7 +99,7 @@ async def _examine(config: str | None, store: str | None) -> _Findings:
         url = store_url(settings, store)
         file = _file_facts(url)
         if stores.missing_file(url) is None:
-            async with stores.opened(settings, store) as history:
+            async with stores.opened_here(settings, store) as history:
                 health = await history.health()
     except SwarmError as error:
         store_error = error

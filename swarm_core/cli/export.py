@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, run: str, *, file: Path | None, store: str | 
 
 
 async def _export(settings: Settings, name: str, file: Path | None, store: str | None) -> int:
-    async with stores.opened(settings, store) as history:
+    async with stores.opened_here(settings, store) as history:
         run = await history.run(name)
         if file is None:
             async for line in history.export(run.id):

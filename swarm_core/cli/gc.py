@@ -41,7 +41,7 @@ def command(
 async def _collect(
     settings: Settings, older_than: float, store: str | None, *, keep_failed: bool, dry_run: bool, as_json: bool
 ) -> int:
-    async with stores.opened(settings, store) as history:
+    async with stores.opened_here(settings, store) as history:
         runs = await history.collect(older_than, keep_failed=keep_failed, dry_run=dry_run)
         now = history.clock.time()
     if as_json:

@@ -9,6 +9,7 @@ import click
 
 from swarm_core import __version__
 from swarm_core.cli.context import Context, context_of
+from swarm_core.cli.remote import check_server
 from swarm_core.errors import did_you_mean
 
 # name -> (module, summary): the summary stands here so that the list of commands imports none of them.
@@ -38,9 +39,19 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "schema": ("schema", "Print the JSON Schema of Blueprints."),
 }
 
+# those that can ask a server in place of a store
+OVER_A_SERVER = ("run", "resume", "rerun", "runs", "show", "watch", "questions", "answer", "cancel", "check")
+
 
 class SwarmGroup(click.Group):
     """Finds the core's commands by name, then those that plugins add."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the command, and let it find the command line also while a word is completed."""
+        rest = super().parse_args(ctx, args)
+        if ctx.obj is None:
+            ctx.obj = context_of(ctx)
+        return rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(set(self._with_plugins(ctx).commands) - set(COMMANDS))]
@@ -108,10 +119,20 @@ def _plugin_commands(ctx: click.Context) -> click.Group:
     metavar="FILE",
     help="Settings file; default: the nearest swarm.toml in this folder or above, or $SWARM_CONFIG.",
 )
+@click.option(
+    "--server",
+    metavar="URL",
+    callback=check_server,
+    help="Ask this server in place of a store, such as http://127.0.0.1:7777; default: [client] server, $SWARM_SERVER.",
+)
 @click.pass_context
-def cli(ctx: click.Context, /, *, config: str | None) -> None:
+def cli(ctx: click.Context, /, *, config: str | None, server: str | None) -> None:
     """Run Blueprints: flows as data, over workers of any kind.
 
     Start with `swarm new DIR`, then `swarm run DIR/blueprint.yaml`.
     """
-    ctx.obj = Context(config=config)
+    name = ctx.invoked_subcommand
+    if server is not None and name in COMMANDS and name not in OVER_A_SERVER:
+        names = ", ".join(OVER_A_SERVER)
+        raise click.UsageError(f"swarm {name} works here, not over a server; these work over one: {names}")
+    ctx.obj = Context(config=config, server=server)

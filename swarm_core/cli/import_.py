@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, file: Path, *, store: str | None, as_json: bo
 async def _import(settings: Settings, file: Path, store: str | None, *, as_json: bool) -> int:
     name = "<stdin>" if str(file) == "-" else str(file)
     with _opened(file) as source:
-        async with stores.opened(settings, store, make=True) as history:
+        async with stores.opened_here(settings, store, make=True) as history:
             try:
                 run = await history.import_(_lines(source))
             except DocumentError as error:

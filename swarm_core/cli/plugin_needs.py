@@ -55,6 +55,7 @@ def _of_settings(settings: Settings) -> Iterator[_Asked]:
     for key, role, url in (
         ("store.url", "run", settings.store.url),
         ("store.blueprints", "blueprint", settings.store.blueprints),
+        ("store.issues", "issue", settings.store.issues),
     ):
         if url is not None:
             yield "store", f"{role} {url.partition('://')[0]}", key

@@ -99,12 +99,11 @@ class _Probe:
             self.commands.append({"message": f"{error.where}: {error.message}", "hint": error.hint})
 
     def _plugins(self, host: Host) -> Iterator[Mapping[str, Any]]:
-        from swarm_core.cli.plugins import facts_of
 
         for status in host.plugins:
             trace = getattr(status.error, "traceback", "") or ""
             took = self.took.get((status.distribution or "", status.name))
-            yield {**facts_of(status), "took": took, "traceback": trace}
+            yield {**status.as_json(), "took": took, "traceback": trace}
 
     def _needs(self, host: Host, settings: Settings) -> tuple[list[Any], list[Any]]:
         file = self.job["file"]

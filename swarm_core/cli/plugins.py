@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from swarm_core import builtin
 from swarm_core.cli import inputs, outcome
 from swarm_core.cli.plugin_doctor import doctor
 from swarm_core.cli.tables import print_table
-from swarm_core.host import Host, PluginStatus
+from swarm_core.host import Host
 
 
 @click.group("plugins", invoke_without_command=True)
@@ -30,7 +28,7 @@ def command(ctx: click.Context, *, as_json: bool, with_hash: bool) -> int:
     with outcome.kept_stdout():
         host = Host.load(None, inputs.settings_of(ctx), builtin=(builtin,), strict=False)
     if as_json:
-        facts = [facts_of(status) for status in host.plugins]
+        facts = [status.as_json() for status in host.plugins]
         outcome.print_json({"plugins": facts, "problems": [problem.as_json() for problem in host.problems]})
     else:
         _print(host, with_hash=with_hash)
@@ -38,21 +36,6 @@ def command(ctx: click.Context, *, as_json: bool, with_hash: bool) -> int:
 
 
 command.add_command(doctor)
-
-
-def facts_of(status: PluginStatus) -> dict[str, Any]:
-    """Return what there is to say about a plugin, as data."""
-    return {
-        "name": status.name,
-        "state": str(status.state),
-        "distribution": status.distribution,
-        "version": status.version,
-        "module": status.module,
-        "hash": status.fingerprint(),
-        "hooks": list(status.hooks),
-        "provides": list(status.provides),
-        "error": status.error.as_json() if status.error else None,
-    }
 
 
 def _print(host: Host, *, with_hash: bool) -> None:

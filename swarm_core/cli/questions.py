@@ -19,7 +19,7 @@ _HEAD = ("key", "run", "agent", "question", "for", "expires in")
 
 @click.command("questions")
 @click.argument("run", metavar="[RUN]", required=False, shell_complete=stores.complete_runs)
-@stores.store_option
+@stores.place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 @click.pass_context
 def command(ctx: click.Context, /, run: str | None, *, store: str | None, as_json: bool) -> int:

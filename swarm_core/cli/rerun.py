@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from swarm_core.cli import inputs, outcome, stores
+from swarm_core.cli.carrying import carrying
 from swarm_core.cli.interrupt import to_the_end
-from swarm_core.cli.watching import Interruption, history_of, report_resumed, settle_resumed
-from swarm_core.settings import Settings, store_url
-from swarm_core.swarm import Swarm
+from swarm_core.cli.remote import server_of
+from swarm_core.cli.watching import report_resumed, settle_resumed
+from swarm_core.settings import Settings
 
 
 @click.command("rerun")
@@ -24,7 +25,7 @@ from swarm_core.swarm import Swarm
     help="Run the step at this address again, and all that may depend on it; see `swarm show`. May be repeated.",
 )
 @click.option("--failed", is_flag=True, help="Begin at the steps that failed.")
-@stores.store_option
+@stores.place_option
 @click.option("--wait", "patient", is_flag=True, help="Stay while the run waits for answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object as `run --json` does, and what was reused.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
@@ -39,7 +40,8 @@ def command(
     if bool(start) == failed:
         raise click.UsageError("say where to begin: --from ADDRESS, or --failed")
     settings = inputs.settings_of(ctx)
-    stores.require(settings, store, run)
+    if server_of(settings, store) is None:
+        stores.require(settings, store, run)
     return to_the_end(_rerun(settings, run, start, store=store, **manner))
 
 
@@ -54,10 +56,8 @@ async def _rerun(
     quiet: bool,
 ) -> int:
     with outcome.kept_stdout():
-        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
-            history = history_of(swarm)
-            with Interruption(swarm) as interruption:
-                launched = await swarm.rerun((await history.run(name)).id, start)
-                interruption.hold(launched)
-                end = await settle_resumed(swarm, history, launched, quiet=quiet, patient=patient)
+        async with carrying(settings, store) as carrier:
+            history = carrier.history
+            launched = await carrier.rerun((await history.run(name)).id, start)
+            end = await settle_resumed(carrier.swarm, history, launched, quiet=quiet, patient=patient)
     return report_resumed(end, store, as_json=as_json, quiet=quiet)

@@ -13,22 +13,20 @@ from attrs import frozen
 
 from swarm_core.cli import inputs, outcome, stores
 from swarm_core.cli.at_once import AtOnce, may_ask
+from swarm_core.cli.carrying import Carrier, carrying
 from swarm_core.cli.interrupt import to_the_end
+from swarm_core.cli.remote import server_of
 from swarm_core.cli.watching import (
-    Interruption,
     Settled,
-    history_of,
     lines_of,
     report_resumed,
     resumed_json,
-    settle,
     settle_resumed,
     share_of,
 )
 from swarm_core.errors import SwarmError
 from swarm_core.model.task import RunStatus
 from swarm_core.settings import Settings, store_url
-from swarm_core.swarm import Swarm
 
 _AT_ONCE = 32  # runs that go on side by side
 
@@ -50,7 +48,7 @@ _SEVERITY = (
 @click.option(
     "--all", "every", is_flag=True, help="Resume all runs that were interrupted, and all whose answers have come."
 )
-@stores.store_option
+@stores.place_option
 @click.option("--wait", "patient", is_flag=True, help="Stay while a run waits for answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object as `run --json` does, of several an array.")
 @click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
@@ -65,7 +63,9 @@ def command(ctx: click.Context, /, runs: tuple[str, ...], *, every: bool, **opti
     if bool(runs) == every:
         raise click.UsageError("name the runs to resume, or all of them with --all")
     settings, store = inputs.settings_of(ctx), options["store"]
-    if runs:
+    if server_of(settings, store) is not None:
+        pass
+    elif runs:
         stores.require(settings, store, runs[0])
     elif (missing := stores.missing_file(store_url(settings, store))) is not None:
         outcome.say(f"there is nothing to resume: there is no {missing}")
@@ -85,18 +85,18 @@ def command(ctx: click.Context, /, runs: tuple[str, ...], *, every: bool, **opti
 
 def go_on(at_once: AtOnce, run_id: str) -> int:
     """Go on with a run whose answers were given at this terminal, and return the exit code."""
-    return to_the_end(_one(at_once, run_id))
+    return to_the_end(_one(at_once, run_id, answered=True))
 
 
-async def _one(at_once: AtOnce, name: str, *, patient: bool = False, quiet: bool = False) -> int:
-    settings, store = at_once.settings, at_once.store
+async def _one(
+    at_once: AtOnce, name: str, *, patient: bool = False, quiet: bool = False, answered: bool = False
+) -> int:
     with outcome.kept_stdout():
-        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
-            history = history_of(swarm)
-            with Interruption(swarm) as interruption:
-                launched = await swarm.resume((await history.run(name)).id)
-                interruption.hold(launched)
-                end = await settle_resumed(swarm, history, launched, quiet=quiet, patient=patient)
+        async with carrying(at_once.settings, at_once.store) as carrier:
+            history = carrier.history
+            run_id = (await history.run(name)).id
+            launched = await (carrier.answered(run_id) if answered else carrier.resume(run_id))
+            end = await settle_resumed(carrier.swarm, history, launched, quiet=quiet, patient=patient)
     return at_once.settle(end)
 
 
@@ -138,10 +138,9 @@ async def _several(
             click.echo(outcome.one_line(gone.line(store)), file=out)
 
     with outcome.kept_stdout():
-        async with Swarm.open(settings, store=store_url(settings, store)) as swarm:
-            ids = dict.fromkeys(names) if names else [run.id for run in await history_of(swarm).resumable()]
-            with Interruption(swarm) as interruption:
-                ends = await _side_by_side(swarm, list(ids), interruption, tell, patient=patient)
+        async with carrying(settings, store) as carrier:
+            ids = dict.fromkeys(names) if names else [run.id for run in await carrier.history.resumable()]
+            ends = await _side_by_side(carrier, list(ids), tell, patient=patient)
     if as_json:
         outcome.print_json([gone.as_json() for gone in ends])
     elif not ends:
@@ -150,13 +149,13 @@ async def _several(
 
 
 async def _side_by_side(
-    swarm: Swarm, names: Sequence[str], interruption: Interruption, tell: Callable[[_Gone], None], *, patient: bool
+    carrier: Carrier, names: Sequence[str], tell: Callable[[_Gone], None], *, patient: bool
 ) -> list[_Gone]:
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(name: str) -> _Gone:
         async with room:
-            gone = await _gone(swarm, name, interruption, patient=patient)
+            gone = await _gone(carrier, name, patient=patient)
         tell(gone)
         return gone
 
@@ -165,14 +164,16 @@ async def _side_by_side(
     return [task.result() for task in tasks]
 
 
-async def _gone(swarm: Swarm, name: str, interruption: Interruption, *, patient: bool) -> _Gone:
-    if interruption.name is not None:
+async def _gone(carrier: Carrier, name: str, *, patient: bool) -> _Gone:
+    if carrier.name is not None:
         return _Gone(run_id=name)
     try:
-        run_id = (await history_of(swarm).run(name)).id
-        launched = await swarm.resume(run_id)
-        interruption.hold(launched)
-        return _Gone(run_id=run_id, end=await settle(swarm, launched, quiet=True, patient=patient))
+        run_id = (await carrier.history.run(name)).id
+        launched = await carrier.resume(run_id)
+        return _Gone(
+            run_id=run_id,
+            end=await settle_resumed(carrier.swarm, carrier.history, launched, quiet=True, patient=patient),
+        )
     except (SwarmError, ExceptionGroup) as error:
         first = outcome.first_of(error)
         if first is None:

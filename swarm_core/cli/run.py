@@ -14,6 +14,7 @@ from attrs import evolve
 from swarm_core.cli import inputs, outcome, session, stores
 from swarm_core.cli.at_once import AtOnce, may_ask
 from swarm_core.cli.interrupt import to_the_end
+from swarm_core.cli.remote import server_of
 from swarm_core.cli.resume import go_on
 from swarm_core.cli.watch import follow
 from swarm_core.cli.watching import Interruption, Settled, history_of, report, settle, settle_unseen, settled
@@ -40,7 +41,7 @@ _YEAR_2100 = 4_102_444_800
 @inputs.compile_options
 @inputs.budget_options
 @session.session_options
-@stores.store_option
+@stores.place_option
 @click.option("--key", metavar="KEY", help="Launch once: the run that was launched under this key is taken up again.")
 @click.option("--wait", "patient", is_flag=True, help="Stay while the run waits for answers.")
 @click.option("--json", "as_json", is_flag=True, help="Print one object: run_id, status, final_ctx, error, counts.")
@@ -60,6 +61,10 @@ def command(
     init_ctx = inputs.initial_ctx(ctx_text, assignments)
     text = inputs.read_stdin() if str(file) == "-" else None
     settings, store, as_json = inputs.settings_of(ctx), options["store"], options.pop("as_json")
+    if (server := server_of(settings, store)) is not None:
+        from swarm_core.cli.remote_run import run_there
+
+        return run_there(settings, server, file=file, text=text, init_ctx=init_ctx, as_json=as_json, **options)
     at_once = AtOnce(
         settings=settings,
         store=store,

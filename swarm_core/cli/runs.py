@@ -12,9 +12,9 @@ from attrs import evolve
 from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.tables import print_table
 from swarm_core.errors import StoreUnreadable
-from swarm_core.history import History
 from swarm_core.model.run import Question, RunFilter, StoredRun
 from swarm_core.model.task import RunStatus
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 _HEAD = ("run", "Blueprint", "status", "steps", "begun", "took", "next")
@@ -30,7 +30,7 @@ _HEAD = ("run", "Blueprint", "status", "steps", "begun", "took", "next")
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many at most.")
 @click.option("--before", metavar="RUN", shell_complete=stores.complete_runs, help="Only runs older than this one.")
-@stores.store_option
+@stores.place_option
 @click.option("--json", "as_json", is_flag=True, help="Print one array of objects.")
 @click.pass_context
 def command(
@@ -65,14 +65,14 @@ async def _runs(settings: Settings, store: str | None, wanted: RunFilter, *, as_
     return outcome.OK
 
 
-async def _page(history: History, wanted: RunFilter) -> list[StoredRun]:
+async def _page(history: Runs, wanted: RunFilter) -> Sequence[StoredRun]:
     if wanted.before is None:
         return await history.runs(wanted)
     last = await history.run(wanted.before)
     return await history.runs(evolve(wanted, before=last.id))
 
 
-async def _counted(history: History, run: StoredRun) -> StoredRun:
+async def _counted(history: Runs, run: StoredRun) -> StoredRun:
     """Return a run with its counts as they are; a journal that cannot be read is for `swarm show` to tell."""
     try:
         return await history.counted(run)
@@ -80,7 +80,7 @@ async def _counted(history: History, run: StoredRun) -> StoredRun:
         return run
 
 
-async def _open_questions(history: History, runs: Sequence[StoredRun]) -> dict[str, list[Question]]:
+async def _open_questions(history: Runs, runs: Sequence[StoredRun]) -> dict[str, list[Question]]:
     """Return the open questions of the runs that wait."""
     found: dict[str, list[Question]] = {}
     for run in runs:

@@ -13,10 +13,11 @@ from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.progress import styled
 from swarm_core.cli.questions import text_of
 from swarm_core.cli.tables import print_table
-from swarm_core.history import History, StepRecord
+from swarm_core.history import StepRecord
 from swarm_core.history.steps import add_up, steps_of
 from swarm_core.model.event import Event
 from swarm_core.model.run import Owner, Question, QuestionState, StoredRun
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 _STEPS = 40  # that are shown unless all are asked for
@@ -28,7 +29,7 @@ _HEAD = ("address", "agent", "status", "attempts", "took", "result")
 @stores.run_argument
 @click.option("--steps", "all_steps", is_flag=True, help=f"Show all steps, not only the newest {_STEPS}.")
 @click.option("--events", "with_events", is_flag=True, help="Show the events too.")
-@stores.store_option
+@stores.place_option
 @click.option(
     "--json",
     "as_json",
@@ -106,7 +107,7 @@ async def _show(
     return outcome.OK
 
 
-async def _account(history: History, run: StoredRun) -> _Account:
+async def _account(history: Runs, run: StoredRun) -> _Account:
     events = await history.events(run.id)
     return _Account(
         run=run,

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from swarm_core.cli import inputs, outcome
-from swarm_core.errors import RunNotFound
+from swarm_core.cli.remote import connected, is_server, named_server, server_of, server_option
+from swarm_core.errors import RunNotFound, SettingsError
 from swarm_core.settings import Settings, store_url
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from swarm_core.history import History
+    from swarm_core.remote import Runs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,14 +27,42 @@ _COMPLETED = 50  # runs that the shell offers
 _COMPLETION_TIME = 2.0  # seconds
 
 
+_HELP = (
+    "Where runs are kept, such as sqlite:///runs.db; default: [store] url, $SWARM_STORE, or the project's "
+    ".swarm/swarm.db."
+)
+
+
 def store_option(command: F) -> F:
-    """Add the option that names the store."""
-    return click.option(
-        "--store",
-        metavar="URL",
-        help="Where runs are kept, such as sqlite:///runs.db; default: [store] url, $SWARM_STORE, or "
-        "the project's .swarm/swarm.db.",
-    )(command)
+    """Add the option that names the store, to a command that works on a store itself."""
+    return click.option("--store", metavar="URL", callback=_only_store, help=_HELP)(command)
+
+
+def place_option(command: F) -> F:
+    """Add the options that name the store, or the server; both come as `store`."""
+    return server_option(click.option("--store", metavar="URL", callback=_place, help=_HELP)(command))
+
+
+def _place(ctx: click.Context, parameter: click.Parameter, store: str | None) -> str | None:
+    server = named_server(ctx)
+    if server is not None and store is not None:
+        raise click.UsageError("name a store or a server, not both")
+    return store if server is None else server
+
+
+def _only_store(ctx: click.Context, parameter: click.Parameter, store: str | None) -> str | None:
+    if store is None and not ctx.resilient_parsing and _server_that_is_set(ctx) is not None:
+        name = ctx.command_path
+        raise click.UsageError(f"{name} works on a store itself, not over a server; name the store with --store URL")
+    return store
+
+
+def _server_that_is_set(ctx: click.Context) -> str | None:
+    """Return the server of the settings; what is wrong with those is told by whoever needs them."""
+    try:
+        return inputs.settings_of(ctx).client.server
+    except SettingsError:
+        return None
 
 
 def run_argument(command: F) -> F:
@@ -46,8 +76,20 @@ def runs_argument(*, required: bool = True) -> Callable[[F], F]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, named: str | None, *, make: bool = False) -> AsyncIterator[History]:
-    """Open what can be asked of the store; a file that is not there is made only to `make` runs in it."""
+async def opened(settings: Settings, named: str | None) -> AsyncIterator[Runs]:
+    """Open what can be asked of the store or of the server; a file that is not there is not made."""
+    server = server_of(settings, named)
+    if server is None:
+        async with opened_here(settings, named) as history:
+            yield history
+    else:
+        async with connected(settings, server) as there:
+            yield there.swarm.history
+
+
+@asynccontextmanager
+async def opened_here(settings: Settings, named: str | None, *, make: bool = False) -> AsyncIterator[History]:
+    """Open what can be asked of the store itself; a file that is not there is made only to `make` runs in it."""
     from swarm_core.history import open_history
 
     url = store_url(settings, named)
@@ -81,8 +123,8 @@ def require(settings: Settings, named: str | None, run: str) -> None:
 
 
 def suffix(named: str | None) -> str:
-    """Return what a command that is proposed needs to speak of the same store."""
-    return f" --store {named}" if named else ""
+    """Return what a command that is proposed needs to speak of the same store or server."""
+    return f" --{'server' if is_server(named) else 'store'} {named}" if named else ""
 
 
 # completion --------------------------------------------------------------------------------------------------

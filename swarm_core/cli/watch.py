@@ -13,15 +13,15 @@ from swarm_core.cli import inputs, outcome, stores, wording
 from swarm_core.cli.asking import waiting_lines
 from swarm_core.cli.interrupt import on_first_signal, to_the_end
 from swarm_core.cli.progress import progress_for
-from swarm_core.history import History
 from swarm_core.model.run import StoredRun
 from swarm_core.model.task import RunStatus
+from swarm_core.remote import Runs
 from swarm_core.settings import Settings
 
 
 @click.command("watch")
 @stores.run_argument
-@stores.store_option
+@stores.place_option
 @click.option("--json", "as_json", is_flag=True, help="Print the events, one JSON object a line, as they come.")
 @click.pass_context
 def command(ctx: click.Context, /, run: str, *, store: str | None, as_json: bool) -> int:
@@ -46,7 +46,7 @@ async def _watch(settings: Settings, name: str, store: str | None, *, as_json: b
     return outcome.OK if run.owner else wording.exit_code(run.status, run.error)
 
 
-async def follow(history: History, run_id: str, *, as_json: bool = False, quiet: bool = False) -> bool:
+async def follow(history: Runs, run_id: str, *, as_json: bool = False, quiet: bool = False) -> bool:
     """Show a run until it has ended or nobody holds it; return False when a signal ended that before."""
     watching = asyncio.current_task()
     stopped: list[str] = []
@@ -74,7 +74,7 @@ async def follow(history: History, run_id: str, *, as_json: bool = False, quiet:
     return not stopped
 
 
-async def _last_lines(history: History, run: StoredRun, suffix: str) -> list[str]:
+async def _last_lines(history: Runs, run: StoredRun, suffix: str) -> list[str]:
     """Return what is to be said when there is nothing more to see."""
     if run.status is RunStatus.INTERRUPTED:
         return wording.interrupted_lines(run.id, run.error, suffix)

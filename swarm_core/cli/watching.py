@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from attrs import frozen
 
@@ -19,6 +19,7 @@ from swarm_core.history import History
 from swarm_core.model.event import Event
 from swarm_core.model.run import Durability, Question
 from swarm_core.model.task import RunStatus
+from swarm_core.remote import Asked, FollowedRun, Runs
 from swarm_core.swarm import Launched, RunResult, Swarm
 
 _DRAIN = 1.0  # seconds for the last events of a run that waits to be shown
@@ -26,16 +27,28 @@ _DRAIN = 1.0  # seconds for the last events of a run that waits to be shown
 
 @frozen(kw_only=True)
 class Settled:
-    """Where a run stopped: how, how many of its steps were run here, and what it waits for."""
+    """Where a run stopped: how, how many of its steps were run, and what it waits for.
+
+    `by_itself` tells that it goes on without us once it has its answers: a server carries it out.
+    """
 
     result: RunResult
     ran: int
     questions: Sequence[Question] = ()
+    by_itself: bool = False
 
     @property
     def code(self) -> int:
         """Return the exit code."""
         return wording.exit_code(self.result.status, self.result.error)
+
+
+class Carries(Protocol):
+    """A swarm here or at a server, as far as what is shown of its runs goes."""
+
+    @property
+    def store(self) -> Asked | None:
+        """What its runs wait to be told."""
 
 
 def keeps(swarm: Swarm) -> bool:
@@ -83,8 +96,8 @@ class Interruption:
 
 
 async def settle(
-    swarm: Swarm,
-    launched: Launched,
+    swarm: Carries,
+    launched: FollowedRun,
     *,
     quiet: bool = False,
     patient: bool = False,
@@ -108,16 +121,16 @@ async def settle(
     return await settled(swarm, result, ran=len(tally.ran))
 
 
-async def settle_unseen(swarm: Swarm, launched: Launched, *, patient: bool = False) -> Settled:
+async def settle_unseen(swarm: Carries, launched: FollowedRun, *, patient: bool = False) -> Settled:
     """Wait as `settle` does, without looking at what happens."""
     return await settled(swarm, await launched.wait(or_waiting=not patient))
 
 
 async def settle_resumed(
-    swarm: Swarm, history: History, launched: Launched, *, quiet: bool = False, patient: bool = False
+    swarm: Carries, history: Runs, launched: FollowedRun, *, quiet: bool = False, patient: bool = False
 ) -> Settled:
     """Show a run as `settle` does, from where it goes on; what its journal told before is not shown again."""
-    before = [] if quiet else await history.events(launched.id)
+    before = await history.events(launched.id)
     first = max((event.seq for event in before if event.kind == "run_resumed"), default=1)
     known = [event for event in before if event.seq < first]
     return await settle(swarm, launched, quiet=quiet, patient=patient, first=first, known=known)
@@ -130,12 +143,12 @@ def history_of(swarm: Swarm) -> History:
     return History(swarm.store, swarm.outputs, lease=swarm.settings.engine.lease)
 
 
-async def settled(swarm: Swarm, result: RunResult, *, ran: int = 0) -> Settled:
+async def settled(swarm: Carries, result: RunResult, *, ran: int = 0) -> Settled:
     """Return where a run stopped, with the questions that it waits for."""
     questions: Sequence[Question] = ()
     if swarm.store is not None and result.status is RunStatus.WAITING:
         questions = await swarm.store.questions(result.run_id, open_only=True)
-    return Settled(result=result, ran=ran, questions=questions)
+    return Settled(result=result, ran=ran, questions=questions, by_itself=not isinstance(swarm, Swarm))
 
 
 class _Tally:
@@ -201,5 +214,5 @@ def lines_of(end: Settled, store: str | None) -> list[str]:
     if result.status is RunStatus.INTERRUPTED:
         return wording.interrupted_lines(result.run_id, result.error, suffix)
     if result.status is RunStatus.WAITING:
-        return list(waiting_lines(result.run_id, end.questions, suffix))
+        return list(waiting_lines(result.run_id, end.questions, suffix, by_itself=end.by_itself))
     return [f"{result.status}: {wording.error_text(result.error or {})}"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from swarm_core.errors import PluginError, PluginUnavailable
+from swarm_core.errors import PluginError, PluginUnavailable, SettingsError
 from swarm_core.factories import Catalog
 from swarm_core.host import commands, lifespans
 from swarm_core.host.admission import missing
@@ -23,6 +23,7 @@ from swarm_core.settings import Settings
 if TYPE_CHECKING:
     import click
 
+    from swarm_core.remote import RemoteSwarm
     from swarm_core.tokens import CapTokenSigner
 
 
@@ -56,6 +57,20 @@ class PluginStatus:
     def fingerprint(self) -> str | None:
         """Return the SHA-256 over the plugin's files as they are now; it is computed at each call."""
         return fingerprint(self.module) if self.module else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what there is to say about the plugin, as data."""
+        return {
+            "name": self.name,
+            "state": str(self.state),
+            "distribution": self.distribution,
+            "version": self.version,
+            "module": self.module,
+            "hash": self.fingerprint(),
+            "hooks": list(self.hooks),
+            "provides": list(self.provides),
+            "error": self.error.as_json() if self.error else None,
+        }
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -126,6 +141,24 @@ class Host:
             if answer is not None:
                 raise plugin.answered("swarm_signer", answer, "a CapTokenSigner")
         return None
+
+    def connect(self, settings: Settings, url: str) -> AbstractAsyncContextManager[RemoteSwarm]:
+        """Return what reaches the server at an address, from the first plugin that can.
+
+        Raises: PluginUnavailable, when the plugin that could is refused or disabled; PluginInvalid; SettingsError, when
+        none is installed.
+        """
+        for plugin in self._with("swarm_connect"):
+            answer = plugin.call("swarm_connect", settings=settings, url=url)
+            if isinstance(answer, AbstractAsyncContextManager):
+                return answer
+            if answer is not None:
+                raise plugin.answered("swarm_connect", answer, "an async context manager")
+        absent = self.unavailable("client", "http")
+        if absent is not None:
+            raise absent
+        hint = f"pip install {distribution_of('client', 'http')}"
+        raise SettingsError("reaching a server takes the client, which is not installed", hint=hint)
 
     @asynccontextmanager
     async def lifespans(self, swarm: Any) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from swarm_core.endpoints import Endpoint
 from swarm_core.errors import PluginConflict
 from swarm_core.factories import (
     Catalog,
@@ -24,6 +25,8 @@ from swarm_core.factories import (
 )
 from swarm_core.host.plugin import Plugin
 from swarm_core.model.blueprint import LayerUse
+from swarm_core.tools import Tool
+from swarm_core.verifiers import Verifier
 
 _MOST_THINGS = 10_000
 
@@ -37,6 +40,14 @@ def _is_stage(value: Any) -> bool:
 
 def _are_uses(value: Any) -> bool:
     return isinstance(value, tuple | list) and all(isinstance(use, LayerUse) for use in value)
+
+
+def _is_method(value: Any) -> bool:
+    return value in ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("/") and value.isprintable()
 
 
 @frozen(kw_only=True, eq=False, repr=False)
@@ -119,6 +130,30 @@ SHELVES = (
         place="directives",
         keys=lambda factory: (factory.name,),
         parts={"expand": callable},
+    ),
+    Shelf(
+        hook="swarm_register_endpoints",
+        type=Endpoint,
+        thing="endpoint",
+        place="endpoints",
+        keys=lambda endpoint: (f"{endpoint.method} {endpoint.path}",),
+        parts={"handler": callable, "method": _is_method, "path": _is_path},
+    ),
+    Shelf(
+        hook="swarm_register_tools",
+        type=Tool,
+        thing="tool",
+        place="tools",
+        keys=lambda tool: (tool.name,),
+        parts={"call": callable},
+    ),
+    Shelf(
+        hook="swarm_register_verifiers",
+        type=Verifier,
+        thing="verifier",
+        place="verifiers",
+        keys=lambda verifier: (verifier.axis,),
+        parts={"verify": callable},
     ),
 )
 

@@ -17,10 +17,12 @@ from swarm_core.engine.gate import Authority, RoleVerbGate
 from swarm_core.engine.requests import check_memory_key
 from swarm_core.errors import PollTimeout, ResourceNotFound, TokenRevoked
 from swarm_core.model.access import Role
+from swarm_core.model.blueprint import VerdictContract
 from swarm_core.model.budget import Budget
 from swarm_core.model.call import Call, Result
 from swarm_core.model.output import Final, Inline, OutputEvent, content_value
 from swarm_core.model.value import json_copy
+from swarm_core.model.worker import WorkerPayload
 from swarm_core.tokens import CapTokenSigner, encode_token
 
 _EPOCH = 1_800_000_000.0
@@ -46,8 +48,8 @@ class RecordingContext(AttemptContext):
     other; without one, a question with a timeout has its default or runs into the timeout, and one without is a
     LookupError. `answers=None` stands for people who take their time: each question then waits for ever. `counters` are
     the budget's limits for what is spent. `memory` is what the task remembers, from the beginning when given; `beats`
-    counts signs of life, `timeouts` has the seconds and the layer of each `time_out`, which ends nothing here; `waited`
-    may be set.
+    counts signs of life, `baked` is what a worker outside would be given, `timeouts` has the seconds and the layer of
+    each `time_out`, which ends nothing here; `waited` may be set.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class RecordingContext(AttemptContext):
         self.beats = 0
         self.timeouts: list[tuple[float, str]] = []
         self.ended = False
+        self.baked: WorkerPayload | None = None
         self._remembered = dict(self.memory)
         self._waited = 0.0
         self._child, self._deadline = child, deadline
@@ -212,6 +215,19 @@ class RecordingContext(AttemptContext):
     def deadline(self) -> float | None:
         """The deadline that the context was made with."""
         return self._deadline
+
+    def bake(self, call: Call, *, system: str | None = None, verdict: VerdictContract | None = None) -> None:
+        """Keep in `baked` what a worker outside would be given."""
+        self._alive()
+        self.baked = WorkerPayload(
+            task_id=call.task_id,
+            attempt=call.attempt,
+            agent=call.agent,
+            prompt=call.directive,
+            input=call.input,
+            system=system,
+            verdict=verdict,
+        )
 
     def token(self) -> str:
         """Return a well-formed token of a worker; no engine knows it."""

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,12 +18,14 @@ from click.testing import CliRunner
 import swarm_core
 from swarm_core import Swarm, hookspecs
 from swarm_core.builtin.memory import MemoryOutputStore
-from swarm_core.errors import PluginInvalid
+from swarm_core.endpoints import Caller, HttpRequest
+from swarm_core.errors import PluginInvalid, SettingsError
 from swarm_core.host import Host
 from swarm_core.settings import Settings, load_settings
 from swarm_core.testing import check_layer, check_resolver, check_spawner, make_call
 from swarm_core.testing import plugin as testing
 from swarm_core.tokens import CapTokenSigner
+from swarm_core.verifiers import Change
 
 PAGE = Path(__file__).parents[2] / "docs/reference/hooks.md"
 SECTION = re.compile(r"^## (swarm_\w+)$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -137,6 +139,35 @@ def test_swarm_register_readers(tmp_path: Path) -> None:
     assert "first" == result.final_ctx["out"]
 
 
+async def test_swarm_register_endpoints(tmp_path: Path) -> None:
+    plugins = [testing, example("swarm_register_endpoints")]
+    async with Swarm.open(plugins=plugins, store=f"sqlite:///{tmp_path}/swarm.db") as swarm:
+        await (await swarm.launch(BLUEPRINT)).wait()
+        request = HttpRequest(
+            path={}, query={}, headers={}, body=None, caller=Caller(name="me"), swarm=swarm, base_url="http://me"
+        )
+
+        reply = await swarm.catalog.endpoints["GET /v1/count"].handler(request)
+
+        assert {"runs": 1} == reply.value
+
+
+async def test_swarm_register_tools() -> None:
+    tool = load("swarm_register_tools").catalog.tools["count_words"]
+
+    assert 2 == await tool.call({"text": "one two"}, make_call().context)
+
+
+async def test_swarm_register_verifiers() -> None:
+    verifier = load("swarm_register_verifiers").catalog.verifiers["small"]
+    known = {"issue": None, "before": {}, "after": {}, "before_hash": "", "after_hash": "", "swarm": None}
+
+    verdicts = [await verifier.verify(Change(patch={"ops": [{}] * count}, **known)) for count in (10, 11)]
+
+    assert ["pass", "deny"] == [verdict.status for verdict in verdicts]
+    assert "11 operations" == verdicts[1].detail
+
+
 def test_swarm_configure(tmp_path: Path) -> None:
     class Mail:
         SWARM_API = 1
@@ -156,6 +187,14 @@ def test_swarm_register_commands() -> None:
     load("swarm_register_commands").commands(group)
 
     assert "hello Ada\n" == CliRunner().invoke(group, ["greet", "Ada"]).output
+
+
+def test_swarm_connect() -> None:
+    host = load("swarm_connect")
+
+    assert isinstance(host.connect(Settings(), "http://cluster.example"), AbstractAsyncContextManager)
+    with pytest.raises(SettingsError, match="takes the client"):
+        host.connect(Settings(), "http://127.0.0.1:7777")
 
 
 def test_swarm_signer(monkeypatch: pytest.MonkeyPatch) -> None:

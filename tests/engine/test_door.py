@@ -13,10 +13,12 @@ from swarm_core.engine.engine import Engine
 from swarm_core.errors import (
     AccessDenied,
     BadSignature,
+    OutputNotFound,
     ResourceNotFound,
     RoleViolation,
     TokenDecodeError,
     TokenExpired,
+    TokenNotFound,
     TokenRevoked,
     TokenTaskMismatch,
 )
@@ -33,6 +35,7 @@ DOORS = {
     "detach": (Verb.DETACH_SESSION, lambda scene: ()),
     "reattach": (Verb.ATTACH_SESSION, lambda scene: ()),
     "heartbeat": (Verb.HEARTBEAT, lambda scene: ()),
+    "admit": (Verb.READ_TRACE, lambda scene: (Verb.READ_TRACE,)),
     "verify_token": (Verb.VERIFY_TOKEN, lambda scene: (scene.operator, Verb.POLL_TASK)),
     "start_task": (Verb.START_TASK, lambda scene: (TaskSpec("worker", "go"),)),
     "dispatch_attempt": (Verb.DISPATCH_ATTEMPT, lambda scene: (scene.pending, scene.echo)),
@@ -45,6 +48,11 @@ DOORS = {
     "inject_directive": (Verb.INJECT_DIRECTIVE, lambda scene: (scene.task, "other")),
     "mint_worker_token": (Verb.MINT_WORKER_TOKEN, lambda scene: (scene.task,)),
     "fetch_prompt": (Verb.FETCH_PROMPT, lambda scene: (scene.task,)),
+    "fetch_worker_payload": (Verb.FETCH_PROMPT, lambda scene: (scene.task,)),
+    "submit_result": (Verb.POST_RESULT, lambda scene: ("forged",)),
+    "emit_output": (Verb.EMIT_OUTPUT, lambda scene: (scene.task, 1, Progress("forged"))),
+    "read_output": (Verb.FETCH_DATA, lambda scene: ("victim",)),
+    "beat": (Verb.VERIFY_TOKEN, lambda scene: ()),
     "submit_output": (Verb.EMIT_OUTPUT, lambda scene: (scene.task, 1, Progress("forged"))),
     "post_result": (Verb.POST_RESULT, lambda scene: (scene.task, "forged")),
     "set_resource": (Verb.SET_RESOURCE, lambda scene: (scene.run.id, "key", "forged")),
@@ -57,7 +65,11 @@ DOORS = {
     "pause_loop": (Verb.PAUSE_LOOP, lambda scene: (scene.run.id,)),
     "resume_loop": (Verb.RESUME_LOOP, lambda scene: (scene.run.id,)),
 }
-EXTRA = {"override_verdict": {"ok": True}}
+EXTRA = {
+    "override_verdict": lambda scene: {"ok": True},
+    "submit_result": lambda scene: {"task_id": scene.task},
+}
+ONLY_TELLS = {"is_living"}
 
 
 @attrs.define
@@ -74,7 +86,8 @@ class Scene:
 
     async def ask(self, method, token):
         """Call a method of the door as it would be called, with this token."""
-        answer = getattr(self.engine.door, method)(token, *DOORS[method][1](self), **EXTRA.get(method, {}))
+        more = EXTRA.get(method, lambda scene: {})(self)
+        answer = getattr(self.engine.door, method)(token, *DOORS[method][1](self), **more)
         return await answer if inspect.iscoroutine(answer) else answer
 
     def picture(self):
@@ -101,7 +114,7 @@ async def scene(desk, program, one_step, workers):
 def test_p23_every_method_of_the_door_is_looked_at_here():
     methods = {name for name, _ in inspect.getmembers(Door, inspect.isfunction) if not name.startswith("_")}
 
-    assert methods == set(DOORS)
+    assert methods - ONLY_TELLS == set(DOORS)
 
 
 def test_p23_every_verb_is_asked_for_by_some_method():
@@ -145,7 +158,7 @@ class TestEveryMethod:
     async def test_p23_what_is_no_token_is_refused(self, scene, method, text):
         before = scene.picture()
 
-        with pytest.raises(TokenDecodeError):
+        with pytest.raises(TokenNotFound if text.startswith("wh-") else TokenDecodeError):
             await scene.ask(method, text)
 
         assert before == scene.picture()
@@ -216,7 +229,7 @@ class TestOthersWork:
                     answers[method] = await Scene.ask(scene_of(call), method, token)
                 except AccessDenied as error:
                     answers[method] = type(error)
-                except ResourceNotFound as error:
+                except (ResourceNotFound, OutputNotFound) as error:
                     answers[method] = type(error)
             answers["own"] = door.fetch_prompt(token, call.task_id)
             return Result("looked around")
@@ -235,11 +248,11 @@ class TestOthersWork:
         return answers, victim
 
     async def test_p24_only_what_needs_no_task_or_is_its_own_is_answered(self, seen):
-        """`verify_token` tells about a token that one holds, so it is no way to anything."""
+        """`verify_token` tells about a token that one holds, `beat` about its own attempt: no way to anything else."""
         answers, victim = seen
         answered = {method for method, answer in answers.items() if not isinstance(answer, type)}
 
-        assert {"start_task", "verify_token", "own"} == answered
+        assert {"start_task", "verify_token", "beat", "own"} == answered
         assert "my prompt" == answers["own"]
         assert "secret" not in repr([answers[method] for method in answered])
         assert "running" == str(victim.status)
@@ -250,11 +263,12 @@ class TestOthersWork:
 
         assert {
             TokenTaskMismatch: {"dispatch_attempt", "read_task_state", "cancel_task", "poll_task", "fetch_prompt",
-                                "submit_output", "post_result"},
+                                "fetch_worker_payload", "submit_result", "emit_output", "submit_output", "post_result"},
             ResourceNotFound: {"fetch_data"},
+            OutputNotFound: {"read_output"},
         } == {
             kind: {method for method, found in refused.items() if found is kind}
-            for kind in (TokenTaskMismatch, ResourceNotFound)
+            for kind in (TokenTaskMismatch, ResourceNotFound, OutputNotFound)
         }  # fmt: skip
         assert 8 < Counter(refused.values())[RoleViolation]
 

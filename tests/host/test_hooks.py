@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import click
 import pytest
 
+from swarm_core.endpoints import Endpoint
 from swarm_core.errors import PluginConflict, PluginInvalid, SettingsError
 from swarm_core.factories import (
     DirectiveFactory,
@@ -25,6 +27,8 @@ from swarm_core.model.nodes import Seq
 from swarm_core.model.problem import Problem
 from swarm_core.settings import Settings
 from swarm_core.tokens import CapTokenSigner
+from swarm_core.tools import Tool
+from swarm_core.verifiers import Verifier
 
 
 def build(*anything: Any) -> Any:
@@ -41,6 +45,9 @@ RESOLVER = ResolverFactory("newest", build)
 FUNCTION = Function("add", build)
 READER = ReaderFactory("toml", (".toml", ".tml"), build)
 DIRECTIVE = DirectiveFactory("$env", build)
+ENDPOINT = Endpoint(method="GET", path="/v1/news/{id}", name="news", summary="Tell news", handler=build, tag="news")
+TOOL = Tool(name="look", summary="Look", parameters={"type": "object"}, call=build)
+VERIFIER = Verifier(axis="tone", verify=build)
 
 
 def test_swarm_register_spawners_provides_a_kind_under_its_aliases_too(plugin: Any, load: Any) -> None:
@@ -94,6 +101,24 @@ def test_swarm_register_readers_provides_readers_by_suffix_and_directives_by_nam
 
     assert host.catalog.readers == {".toml": READER, ".tml": READER}
     assert host.catalog.directives == {"$env": DIRECTIVE}
+
+
+def test_swarm_register_endpoints_provides_endpoints_by_method_and_path(plugin: Any, load: Any) -> None:
+    host = load(plugin(swarm_register_endpoints=lambda: [ENDPOINT]))
+
+    assert host.catalog.endpoints == {"GET /v1/news/{id}": ENDPOINT}
+
+
+def test_swarm_register_tools_provides_tools_by_name(plugin: Any, load: Any) -> None:
+    host = load(plugin(swarm_register_tools=lambda: [TOOL]))
+
+    assert host.catalog.tools == {"look": TOOL}
+
+
+def test_swarm_register_verifiers_provides_verifiers_by_axis(plugin: Any, load: Any) -> None:
+    host = load(plugin(swarm_register_verifiers=lambda: [VERIFIER]))
+
+    assert host.catalog.verifiers == {"tone": VERIFIER}
 
 
 class TestConfigure:
@@ -190,6 +215,31 @@ class TestCommands:
 
         assert "swarm_register_commands raised RuntimeError: no brush" in str(error)
         assert sorted(cli.commands) == ["draw", "run"]
+
+
+class TestConnect:
+    @staticmethod
+    @asynccontextmanager
+    async def reach(settings: Settings, url: str) -> AsyncIterator[str]:
+        yield url
+
+    async def test_swarm_connect_of_the_first_plugin_with_an_answer_wins(self, plugin: Any, load: Any) -> None:
+        host = load(
+            plugin("a", swarm_connect=lambda url: None),
+            plugin("b", swarm_connect=self.reach),
+            plugin("c", swarm_connect=lambda settings, url: self.reach(settings, "no")),
+        )
+
+        async with host.connect(Settings(), "http://one") as swarm:
+            assert "http://one" == swarm
+
+    def test_swarm_connect_that_nobody_has_names_what_to_install(self, plugin: Any, load: Any) -> None:
+        with pytest.raises(SettingsError, match=r"takes the client.*; pip install swarm-plugin-client"):
+            load(plugin()).connect(Settings(), "http://one")
+
+    def test_swarm_connect_that_returns_something_else_is_named(self, plugin: Any, load: Any) -> None:
+        with pytest.raises(PluginInvalid, match="swarm_connect returned a str, not an async context manager"):
+            load(plugin(swarm_connect=lambda url: url)).connect(Settings(), "http://one")
 
 
 class TestSigner:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
+from swarm_core.endpoints import Endpoint
 from swarm_core.errors import PluginConflict, PluginImportFailed, PluginInvalid, SettingsError
 from swarm_core.factories import (
     DirectiveFactory,
@@ -26,6 +27,8 @@ from swarm_core.host.admission import admit
 from swarm_core.host.candidate import Candidate
 from swarm_core.model.blueprint import LayerUse
 from swarm_core.settings import PluginSettings, Settings
+from swarm_core.tools import Tool
+from swarm_core.verifiers import Verifier
 
 
 def build(*anything: Any) -> Any:
@@ -41,6 +44,9 @@ RESOLVER = ResolverFactory("newest", build)
 FUNCTION = Function("add", build)
 READER = ReaderFactory("toml", (".toml", ".tml"), build)
 DIRECTIVE = DirectiveFactory("$env", build)
+ENDPOINT = Endpoint(method="GET", path="/v1/news", name="news", summary="Tell news", handler=build, tag="news")
+TOOL = Tool(name="look", summary="Look", parameters={"type": "object"}, call=build)
+VERIFIER = Verifier(axis="tone", verify=build)
 REGISTERED = [
     pytest.param("swarm_register_spawners", SPAWNER, "spawners", ["echo", "repeat"], "spawner", id="spawner"),
     pytest.param("swarm_register_layers", LAYER, "layers", ["count"], "layer", id="layer"),
@@ -50,6 +56,9 @@ REGISTERED = [
     pytest.param("swarm_register_functions", FUNCTION, "functions", ["add"], "function", id="function"),
     pytest.param("swarm_register_readers", READER, "readers", [".toml", ".tml"], "reader", id="reader"),
     pytest.param("swarm_register_readers", DIRECTIVE, "directives", ["$env"], "directive", id="directive"),
+    pytest.param("swarm_register_endpoints", ENDPOINT, "endpoints", ["GET /v1/news"], "endpoint", id="endpoint"),
+    pytest.param("swarm_register_tools", TOOL, "tools", ["look"], "tool", id="tool"),
+    pytest.param("swarm_register_verifiers", VERIFIER, "verifiers", ["tone"], "verifier", id="verifier"),
 ]
 
 
@@ -150,6 +159,9 @@ class TestRegistration:
             ("swarm_register_stores", StoreFactory("output", None, build), "name"),  # type: ignore[arg-type]
             ("swarm_register_readers", ReaderFactory("x", (), build), "name"),
             ("swarm_register_readers", DirectiveFactory("$x", None), "expand"),  # type: ignore[arg-type]
+            ("swarm_register_endpoints", evolve(ENDPOINT, path="v1/news"), "path"),
+            ("swarm_register_endpoints", evolve(ENDPOINT, method="get"), "method"),
+            ("swarm_register_tools", evolve(TOOL, name=""), "name"),
         ],
     )
     def test_p34_a_factory_that_cannot_be_used_refuses_the_plugin(

@@ -39,6 +39,12 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
 OPEN_TO_ALL = 2
 ROOMS_OF_STRANGERS = frozenset({"builtin"})
 
+# What a plugin's tests open a swarm with, and check its parts with.
+DOORS_FOR_TESTS = frozenset({"swarm", "testing"})
+
+# Plugins that are libraries too: others may depend on them and use the names of the package itself.
+PUBLIC_PLUGINS = frozenset({"swarm_plugin_client"})
+
 # The composition root hands the core's own plugins to the host, and reads documents with them; so does whoever opens a
 # store without an engine.
 SIDEWAYS = frozenset((room, "builtin") for room in ("swarm", "documents", "history", "kept", "pinning"))
@@ -181,9 +187,9 @@ def wrong_in_plugins(root: Path) -> list[str]:
 
 
 def plugin_verdict(one: Import, own: set[str], in_tests: bool) -> str | None:
-    """Return what is wrong with an import of a plugin, or None; its tests may also use `swarm_core.testing`."""
+    """Return what is wrong with an import of a plugin, or None; its tests may also come in by `DOORS_FOR_TESTS`."""
     top = one.imported.partition(".")[0]
-    if top.startswith(PLUGIN) and top not in own:
+    if top.startswith(PLUGIN) and top not in own and one.imported not in PUBLIC_PLUGINS:
         return f"imports {one.imported}, another plugin's inside"
     if not is_core(one.imported):
         return None
@@ -191,7 +197,7 @@ def plugin_verdict(one: Import, own: set[str], in_tests: bool) -> str | None:
     there = place(name)
     if there is None:
         return f"imports {one.imported}, which stands on no floor"
-    if there[0] > OPEN_TO_ALL and not (in_tests and name == "testing"):
+    if there[0] > OPEN_TO_ALL and not (in_tests and name in DOORS_FOR_TESTS):
         return f"imports {one.imported} (floor {there[0]}); plugins know floors 0 to {OPEN_TO_ALL}"
     return None
 

@@ -33,13 +33,26 @@ ERROR_NAMES = [error.__name__ for error in ERRORS]
 SETTINGS = [
     "store.url",
     "store.blueprints",
+    "client.server",
+    "client.token_file",
+    "store.issues",
     *(f"engine.{name}" for name in engine_fields()),
     *(f"plugins.{attribute.name}" for attribute in fields(PluginSettings)),
     "plugin.<name>",
     "layers.<set>.use",
     "lints.<code>",
 ]
-VARIABLES = ["SWARM_CONFIG", "SWARM_DISABLE_PLUGINS", "SWARM_STORE", "SWARM_BLUEPRINTS", "SWARM_ENGINE_<FIELD>"]
+VARIABLES = [
+    "SWARM_SERVER",
+    "SWARM_SERVER_TOKEN",
+    "SWARM_SERVER_TOKEN_FILE",
+    "SWARM_CONFIG",
+    "SWARM_DISABLE_PLUGINS",
+    "SWARM_STORE",
+    "SWARM_BLUEPRINTS",
+    "SWARM_ISSUES",
+    "SWARM_ENGINE_<FIELD>",
+]
 
 
 def sections(page: str) -> dict[str, str]:

@@ -17,10 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DUE = {
     # Rows of the conformance table. 43 to 58 are superseded by the golden cases of the language and by the rows FR;
     # 86 to 96 speak of enhance and the server.
-    "row": [*range(1, 43), *range(59, 86)],
-    # Promises. P28 and P29 need the server; P31 is proven in process, P40 needs the server's headers as well. P25 is
-    # proven by the attacks on Lua workers.
-    "p": [*range(1, 28), *range(30, 40)],
+    "row": [*range(1, 43), *range(59, 89), *range(91, 97)],
+    # Promises. P29 needs webhooks; P25 is proven by the attacks on Lua workers.
+    "p": [*range(1, 29), *range(30, 41)],
     # Blueprints and loader.
     "bp": [*range(1, 38)],
     # File references, and agent files.
@@ -28,16 +27,20 @@ DUE = {
     "af": [*range(50, 61)],
     # Paths and expressions.
     "ex": [*range(61, 79)],
-    # Tokens and handles that need no server: 91, 92 and 94 do. HB 95 to 108 and WS 109 to 118 are the server's.
-    "tk": [79, *range(81, 91), 93],
+    # Tokens and handles.
+    "tk": [*range(79, 95)],
+    # HTTP bodies.
+    "hb": [*range(95, 109)],
     # Lua workers.
     "lu": [*range(119, 125)],
     # Output of programs.
     "sp": [*range(125, 137)],
+    # Frames of operators' WebSockets.
+    "ws": [*range(109, 119)],
     # Plugin packages.
     "pl": [*range(137, 145)],
-    # Command line and settings. 147 and 148 are the server's.
-    "cl": [145, 146, *range(149, 157)],
+    # Command line and settings.
+    "cl": [*range(145, 157)],
 }
 
 _NUMBER = re.compile(rf"(?<![a-z0-9])({'|'.join(DUE)})[_ -]?([0-9]{{1,3}})(?![0-9])")

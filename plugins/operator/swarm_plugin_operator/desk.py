@@ -94,7 +94,7 @@ class Desk:
 
     def resume_command(self, run_id: str) -> str:
         """Return the command that goes on with a run."""
-        return f"swarm resume {run_id}" + (f" --store {self.store}" if self.store else "")
+        return " ".join(("swarm resume", run_id, *place_arguments(self.store)))
 
     # showing ---------------------------------------------------------------------------------------------------
 
@@ -118,6 +118,13 @@ class Desk:
             self.line.say(f"  {line}")
         if len(lines) > _MOST_LINES:
             self.line.say(f"  ... {len(lines) - _MOST_LINES} more lines; swarm operate --next --json has all of them")
+
+
+def place_arguments(place: str | None) -> tuple[str, ...]:
+    """Return what tells a command where the runs are: a store, or a server; nothing for the usual place."""
+    if place is None:
+        return ()
+    return ("--server" if place.partition("://")[0] in ("http", "https") else "--store", place)
 
 
 def _line(text: Any) -> str:

@@ -28,6 +28,7 @@ class OperatorDelegateLayer(SpawnerLayer):
         if operator is None:
             return await inner(call)
         before = context.latest
+        context.bake(call)
         result = await operator.execute(call, None)
         posted = context.latest
         return result if posted is None or posted is before else posted

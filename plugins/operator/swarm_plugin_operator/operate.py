@@ -10,7 +10,7 @@ import click
 
 from swarm_core.commands import command_line
 from swarm_core.errors import AlreadyAnswered
-from swarm_plugin_operator.desk import Desk
+from swarm_plugin_operator.desk import Desk, place_arguments
 from swarm_plugin_operator.work import answer_of
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def _complete_runs(ctx: click.Context, parameter: click.Parameter, incomplete: s
     metavar="URL",
     help="Where runs are kept; default: [store] url, $SWARM_STORE, or the project's .swarm/swarm.db.",
 )
+@click.option("--server", metavar="URL", help="The server that is asked; default: [client] server, $SWARM_SERVER.")
 @click.option("--json", "as_json", is_flag=True, help="With --next and --answer: print one object.")
 @click.pass_context
 def command(ctx: click.Context, /, *, run: str | None, seat: str | None, name: str | None, **options: Any) -> int:
@@ -67,7 +68,8 @@ def command(ctx: click.Context, /, *, run: str | None, seat: str | None, name: s
     """
     peek, given, not_ok = options.pop("peek"), options.pop("given"), options.pop("not_ok")
     as_json, resume, form = options.pop("as_json"), options.pop("resume"), options.pop("form")
-    line, store = command_line(ctx), options.pop("store")
+    line = command_line(ctx)
+    store = _place(options.pop("store"), options.pop("server") or line.server)
     desk = Desk(line, store, run=run, seat=seat, name=name or line.user())
     if peek:
         return _peek(desk, as_json=as_json)
@@ -82,6 +84,15 @@ def command(ctx: click.Context, /, *, run: str | None, seat: str | None, name: s
     return Shift(
         desk, form=form, resume=(lambda runs: resume_runs(ctx, runs, store)) if resume else None, **options
     ).work()
+
+
+def _place(store: str | None, server: str | None) -> str | None:
+    """Return where the runs are; raises click.UsageError when two places are named."""
+    if store is not None and server is not None:
+        raise click.UsageError("name a store or a server, not both")
+    if server is not None and server.partition("://")[0] not in ("http", "https"):
+        raise click.BadParameter(f"{server!r} is no address of a server: write http://HOST:PORT", param_hint="--server")
+    return server if store is None else store
 
 
 def _peek(desk: Desk, *, as_json: bool) -> int:
@@ -126,7 +137,7 @@ def resume_runs(ctx: click.Context, runs: list[str], store: str | None) -> int:
     assert isinstance(root.command, click.Group)
     resume = root.command.get_command(root, "resume")
     assert resume is not None
-    arguments = [*runs, *(["--store", store] if store else [])]
+    arguments = [*runs, *place_arguments(store)]
     with resume.make_context("resume", arguments, parent=root) as inside:
         code: int = resume.invoke(inside)
     return code

@@ -74,6 +74,7 @@ class OperatorSpawner(Spawner):
     async def run(self, call: Call) -> Result | None:
         """Return what the operator gives; raises SpawnFailed, WorkerFailed."""
         system = await self._prompt.render(call.input)
+        call.context.bake(call, system=system, verdict=self._agent.verdict)
         asked = self._asked_before(call)
         if asked is None and (result := await self._by_operator(call, system)) is not None:
             return result

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swarm_core import errors as kinds
 from swarm_core.errors import DocumentError, SwarmError
+from swarm_core.model.problem import Problem
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -54,9 +55,16 @@ class Refused(SwarmError):
     code = "refused"
 
     def __init__(
-        self, status: int, code: str, message: str, *, hint: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        problems: Sequence[Problem] = (),
     ) -> None:
-        self.status, self.reason, self.headers = status, code, dict(headers or {})
+        self.status, self.reason, self.headers, self.problems = status, code, dict(headers or {}), tuple(problems)
         super().__init__(message, hint=hint)
 
 
@@ -81,6 +89,6 @@ def problem_of(error: SwarmError) -> dict[str, Any]:
     }
     if error.hint:
         document["hint"] = error.hint
-    if isinstance(error, DocumentError):
+    if isinstance(error, DocumentError | Refused) and error.problems:
         document["problems"] = [problem.as_json() for problem in error.problems]
     return document

@@ -17,7 +17,8 @@ from swarm_core.errors import (
     EnhanceSettingNotFound,
     InvalidId,
 )
-from swarm_core.model.enhance import EnhanceLogEntry, EnhanceLogStatus
+from swarm_core.model.blueprint import AgentProfile
+from swarm_core.model.enhance import EnhanceLogEntry, EnhanceLogStatus, PatchAgent
 from swarm_core.model.version import Fixed, SemverReq
 from swarm_core.testing.checks.contract import require
 from swarm_core.testing.checks.enhance_samples import (
@@ -37,10 +38,15 @@ OpenSettingStore = Callable[[], AbstractAsyncContextManager[EnhanceSettingStore]
 OpenLogStore = Callable[[], AbstractAsyncContextManager[EnhanceLogStore]]
 
 _RIVALS = 8
+_PROFILE = AgentProfile(system_prompt="be brief", tools=("search",))
+_OURS: dict[str, Any] = {
+    "spawner": PatchAgent(kind="llm", spec={"max_turns": 3}, profile=_PROFILE),
+    "approval": True,
+}
 _SETTINGS = (
     a_setting(),
     a_setting("fixed", version=Fixed(value="c" * 64), ttl_secs=1),
-    a_setting("semver", version=SemverReq(req=">=1.2, <2"), verifier_axes=(), ttl_secs=2**53 - 1),
+    a_setting("semver", version=SemverReq(req=">=1.2, <2"), verifier_axes=(), ttl_secs=2**53 - 1, **_OURS),
     a_setting(
         "Default", verifier_axes=("des", *TEXTS), meta={"a": [1, 2.5, None, True], "": {text: text for text in TEXTS}}
     ),

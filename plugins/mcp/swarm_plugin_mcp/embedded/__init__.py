@@ -1,0 +1,1 @@
+"""A swarm in this process, for as long as the MCP server runs."""

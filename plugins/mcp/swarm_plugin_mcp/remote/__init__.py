@@ -1,0 +1,1 @@
+"""A swarm that a server serves, over its HTTP API and WebSocket."""

@@ -1,0 +1,69 @@
+"""Staying with a run until there is something to say: its end, a question, work for this client, or a timeout."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
+
+if TYPE_CHECKING:
+    from swarm_plugin_mcp.backend import Backend, Json
+    from swarm_plugin_mcp.home import Home
+    from swarm_plugin_mcp.progress import Progress
+
+_STOPPED = frozenset({*FINAL_RUN_STATUSES, RunStatus.INTERRUPTED})
+_STOPS = frozenset({"run_ended", "run_waiting", "run_interrupted"})
+
+
+class Why(StrEnum):
+    """Why there is something to say."""
+
+    STOPPED = "stopped"
+    WORK = "work"
+    TIMEOUT = "timeout"
+
+
+async def stay(
+    home: Home, backend: Backend, run_id: str, *, timeout: float, progress: Progress, after: int = 0
+) -> tuple[Why, Json]:
+    """Follow a run, and return why that ended and its record as it then is. The run goes on whatever happens here."""
+    following = asyncio.ensure_future(_follow(backend, run_id, progress, after))
+    working = asyncio.ensure_future(home.work())
+    try:
+        await asyncio.wait((following, working), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        why = Why.STOPPED if following.done() else Why.WORK if working.done() else Why.TIMEOUT
+        if following.done():
+            following.result()
+    finally:
+        await _end(following, working)
+    return why, await backend.run(run_id)
+
+
+async def _follow(backend: Backend, run_id: str, progress: Progress, after: int) -> None:
+    """Return when the run has stopped, for whatever reason."""
+    if await _is_stopped(backend, run_id):
+        return
+    while True:
+        async for event in backend.follow(run_id, after):
+            after = event["seq"]
+            await progress.take(event)
+            if event["kind"] in _STOPS and await _is_stopped(backend, run_id):
+                return
+        if await _is_stopped(backend, run_id):
+            return
+
+
+async def _is_stopped(backend: Backend, run_id: str) -> bool:
+    """Tell whether a run does nothing any more; one that waits does, while its questions have their answers."""
+    status = (await backend.run(run_id))["status"]
+    if status == RunStatus.WAITING:
+        return bool(await backend.questions(run_id, open_only=True))
+    return status in _STOPPED
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

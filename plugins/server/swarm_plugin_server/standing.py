@@ -1,0 +1,99 @@
+"""Runs as they stand, wherever they are carried out, and waiting for their end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from attrs import evolve
+
+from swarm_core.errors import RunNotFound, StoreUnreadable
+from swarm_core.model.run import RunResult, StoredRun
+from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
+from swarm_core.serving import LiveSwarm
+from swarm_plugin_server.state import serving_of
+
+_BEGINNING = re.compile(r"(RUN-)?[0-9a-f]{1,15}\Z", re.ASCII)
+_SHOWN = 80
+
+
+async def run_of(swarm: LiveSwarm, text: str) -> StoredRun:
+    """Return the run that has this id, or whose id alone begins with it, `RUN-` left out or not.
+
+    Raises: RunNotFound.
+    """
+    if _BEGINNING.match(text):
+        return await swarm.history.run(text)
+    try:
+        return await swarm.history.stands(text)
+    except RunNotFound as error:
+        raise RunNotFound(text[:_SHOWN], hint=error.hint) from None
+
+
+async def run_json(swarm: LiveSwarm, run: StoredRun) -> dict[str, Any]:
+    """Return a run as data, with the counts of now; those of a journal that cannot be read are left as they were."""
+    counts = _counts_here(swarm, run)
+    if counts is not None:
+        return {**run.as_json(), "counts": counts}
+    try:
+        return (await swarm.history.counted(run)).as_json()
+    except StoreUnreadable:
+        return run.as_json()
+
+
+def is_here(swarm: LiveSwarm, run_id: str) -> bool:
+    """Tell whether this server's engine carries a run out, keeps it while it waits, or still knows how it ended."""
+    state = swarm.engine.state
+    record = state.runs.get(run_id)
+    if record is None:
+        return run_id in state.parked
+    return not record.over or record.status in FINAL_RUN_STATUSES
+
+
+def _counts_here(swarm: LiveSwarm, run: StoredRun) -> Mapping[str, int] | None:
+    """Return a run's counts where they need not be read from its journal."""
+    state = swarm.engine.state
+    if run.status in FINAL_RUN_STATUSES or run.id in state.parked:
+        return run.counts
+    return dict(state.runs[run.id].counts) if is_here(swarm, run.id) else None
+
+
+async def result_of(swarm: LiveSwarm, run: StoredRun) -> RunResult:
+    """Return how a run ended, or where it stands."""
+    if run.status not in FINAL_RUN_STATUSES and is_here(swarm, run.id):
+        standing: RunResult = swarm.engine.status(run.id)
+        return evolve(standing, counts=_counts_here(swarm, run) or standing.counts)
+    final_ctx = await swarm.history.result(run.id) if run.status is RunStatus.DONE else None
+    return RunResult(run_id=run.id, status=run.status, final_ctx=final_ctx, error=run.error, counts=run.counts)
+
+
+async def end_of(swarm: LiveSwarm, run_id: str, *, seconds: float) -> RunResult | None:
+    """Wait until a run has ended, or nobody holds it any more; None when that takes longer, or the server leaves."""
+    return await _before(_end_of(swarm, run_id), serving_of(swarm).leaving, seconds)
+
+
+async def _end_of(swarm: LiveSwarm, run_id: str) -> RunResult:
+    while True:
+        if is_here(swarm, run_id):
+            result: RunResult = await swarm.engine.wait(run_id)
+            return result
+        run = await swarm.history.stands(run_id)
+        if run.status in FINAL_RUN_STATUSES or run.owner is None:
+            return await result_of(swarm, run)
+        async for _ in swarm.history.follow(run_id, run.last_seq):
+            if is_here(swarm, run_id):
+                break
+
+
+async def _before(work: Coroutine[Any, Any, RunResult], leaving: asyncio.Event, seconds: float) -> RunResult | None:
+    """Return what work comes to, None when `leaving` is set or the time is over before."""
+    working, left = asyncio.ensure_future(work), asyncio.ensure_future(leaving.wait())
+    try:
+        await asyncio.wait((working, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        left.cancel()
+        await asyncio.wait((working, left))
