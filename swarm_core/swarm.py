@@ -422,8 +422,9 @@ class Swarm:
         stored = await self._kept("an idempotent launch").find(key)
         if stored is None:
             return None
-        if stored.id in self.engine.state.runs:
-            return Launched(self.engine, self.engine.state.run(stored.id))
+        record = self.engine.state.runs.get(stored.id)
+        if record is not None and self.engine.standing(record).status is not RunStatus.INTERRUPTED:
+            return Launched(self.engine, record)
         return await self.resume(stored.id)
 
     def _pinned(self, prepared: Prepared, **facts: Any) -> Pinned | None:
@@ -460,9 +461,13 @@ class Swarm:
     def _wake(self, run_id: str) -> None:
         """Let a run go on that waits in its store, or is about to."""
         holding, record = self.engine.holding, self.engine.state.runs.get(run_id)
-        if holding is not None and record is not None and record.stop is not None:
+        if holding is None:
+            return
+        if record is not None and record.stop is not None:
             record.done.add_done_callback(lambda _: holding.wake(run_id))
-        elif holding is not None:
+        elif record is not None and run_id not in self.engine.state.parked:
+            record.roused = True  # it may be about to wait in its store, though what it waits for has come
+        else:
             holding.wake(run_id)
 
     def attach_senior(self, id: str, bridge: SeniorBridge) -> Attached[SeniorBridge]:

@@ -94,7 +94,7 @@ class Ends:
                     task.run.journal.closed(key)
         if task.parent is not None:
             task.parent.children.pop(task.id, None)
-        if task.run is not None:
+        if task.run is not None and not (isinstance(outcome, Cancelled) and task.run.goes_on):
             task.run.counts[task.status] += 1
         self._parts.state.retire(task, keep=self._parts.settings.event_log_size)
 

@@ -39,7 +39,7 @@ from swarm_core.model.budget import Budget
 from swarm_core.model.call import to_text
 from swarm_core.model.ids import RunId, new_id
 from swarm_core.model.policy import NO_POLICY
-from swarm_core.model.run import Refusal, RunChange, RunResult, StoredRun
+from swarm_core.model.run import QuestionState, Refusal, RunChange, RunResult, StoredRun
 from swarm_core.model.task import DispatchOutcome, RunStatus, TaskStatus
 from swarm_core.model.value import json_copy
 
@@ -327,8 +327,12 @@ class Runs:
         else:
             run.journal.await_commit(run.rested)
 
-    def _rested(self, run: RunRecord, _: asyncio.Future[None]) -> None:
-        if run.status is not RunStatus.WAITING or run.over:
+    def _rested(self, run: RunRecord, rested: asyncio.Future[None]) -> None:
+        if run.status is not RunStatus.WAITING or run.over or run.rested is not rested:
+            return
+        if run.roused:
+            run.roused = False
+            asyncio.get_running_loop().call_later(_SETTLED, self._rested, run, rested)
             return
         for waiter in run.rest:
             if not waiter.done():
@@ -432,6 +436,9 @@ class Runs:
         run.status, run.error = status, error
         for left in run.replay.left_over if run.replay else ():
             run.events.add("task_cancelled", left.id, None, {})
+        for question in run.questions.values():  # of tasks that were not begun again
+            if run.journal is not None and question.state is QuestionState.OPEN:
+                run.journal.closed(question.key)
         facts = {"status": str(status)} if error is None else {"status": str(status), "error": error}
         run.events.add_last("run_ended", facts)
         self._conclude(run, ended=True)

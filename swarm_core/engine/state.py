@@ -152,7 +152,7 @@ class RunRecord:
     set). `stop` says why the driver was cancelled when it was not by a cancel of the run. `questions` are those from
     before a restart by key, `asked_by` their keys by task, `told` the keys of those whose answers are on record.
     `bounded` says whether the run or an agent has a budget at all. `successor` is the record of the same run after it
-    was parked.
+    was parked; `roused` says that what it waits for may just have come.
     """
 
     id: RunId
@@ -171,6 +171,7 @@ class RunRecord:
     acknowledged: bool = False
     successor: RunRecord | None = None
     looking: bool = False
+    roused: bool = False
     busy: int = 0
     asking: int = 0
     again: int = 0
@@ -191,6 +192,11 @@ class RunRecord:
     breaker: Breaker | None = None
     whole: Slots | None = None
     slots: dict[str, Slots] = field(factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether the run is stopped here so that it goes on later: its tasks are not cancelled then."""
+        return self.stop is not None and self.stop.kind != "fail"
 
     def seat_for(self, agent: str, concurrency: int | None) -> Seat | None:
         """Return a seat for one task, None when nothing limits how many there are at the same time."""

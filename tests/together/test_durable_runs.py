@@ -362,6 +362,16 @@ class TestLaunch:
         assert 1 == len({launched.id for launched in both})
         assert RunStatus.DONE == result.status
 
+    async def test_p7_the_key_of_a_run_that_this_engine_has_interrupted_lets_it_go_on(self, opened, team):
+        async with opened() as swarm:
+            first = await swarm.launch(blueprint(step("held"), "held"), init_ctx={}, key="order-9")
+            await first.interrupt("a pause")
+            again = await swarm.launch(blueprint(step("held"), "held"), init_ctx={}, key="order-9")
+            await again.cancel()
+
+        assert first.id == again.id
+        assert RunStatus.CANCELLED == again.status
+
     async def test_a_cancel_asked_for_in_the_store_reaches_the_run(self, opened, team):
         async with opened() as swarm:
             launched = await swarm.launch(blueprint(step("held"), "held"), init_ctx={})

@@ -323,6 +323,44 @@ class TestQuestion:
 
         assert {"out": {"text": "a poem"}} == done.final_ctx
 
+    async def test_whoever_sits_down_while_the_run_is_let_go_of_gets_its_work(self, opened, blueprint, clerk, tmp_path):
+        """At every turn of the event loop from where the run counts as waiting to where it is gone."""
+        async with opened(f"sqlite:///{tmp_path}/runs.db") as swarm:
+            for turns in range(40):
+                launched = await swarm.launch(blueprint())
+                async with asyncio.timeout(10):
+                    while launched.status is not RunStatus.WAITING:
+                        await asyncio.sleep(0)
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    attached = swarm.attach_operator("desk", clerk(turns))
+                    done = await launched.wait()
+                attached.detach()
+
+                assert {"out": turns} == done.final_ctx
+
+    async def test_a_cancel_of_a_run_that_was_let_go_of_closes_its_question(self, opened, blueprint, tmp_path):
+        async with opened(f"sqlite:///{tmp_path}/runs.db") as swarm:
+            launched, key = await waiting(swarm, blueprint())
+            async with asyncio.timeout(10):
+                while launched.id not in swarm.engine.state.parked:
+                    await asyncio.sleep(0.01)
+                await swarm.cancel(launched.id)
+                ended = await launched.wait()
+            question = await swarm.store.question(key)
+
+        assert (RunStatus.CANCELLED, QuestionState.CLOSED) == (ended.status, question.state)
+
+    async def test_work_that_waits_counts_as_no_cancelled_task(self, opened, blueprint, tmp_path):
+        async with opened(f"sqlite:///{tmp_path}/runs.db") as swarm:
+            launched, _ = await waiting(swarm, blueprint())
+            async with asyncio.timeout(10):
+                while launched.id not in swarm.engine.state.parked:
+                    await asyncio.sleep(0.01)
+            rests = await launched.wait(or_waiting=True)
+
+        assert (RunStatus.WAITING, 0) == (rests.status, rests.counts.get("cancelled", 0))
+
     async def test_an_answer_that_came_meanwhile_counts_before_who_sits_down(self, opened, blueprint, clerk, tmp_path):
         store, late = f"sqlite:///{tmp_path}/runs.db", clerk("late")
         async with opened(store) as swarm:

@@ -122,6 +122,8 @@ from importlib.metadata import entry_points
 main = script.load()
 for name in ("httpx2", "tenacity", "swarm_plugin_client.remote", "swarm_core.swarm", "swarm_core.cli.remote_run"):
     import_module(name)
+settings = import_module("swarm_core.settings").Settings()
+import_module("swarm_core.host").Host.load(None, settings, builtin=(import_module("swarm_core.builtin"),), strict=False)
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()

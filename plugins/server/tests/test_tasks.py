@@ -204,6 +204,20 @@ class TestRefusals:
         answer = await waiting
         assert (answer.status_code, answer.json()["code"]) == (409, "run_cancelled")
 
+    @pytest.mark.parametrize(
+        ("said", "kept"),
+        [
+            ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+            ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", False),
+            ("none", False),
+        ],
+    )
+    async def test_the_trace_that_a_launch_belongs_to_is_kept_with_the_run(self, served, said, kept):
+        done = await served.http.post("/v1/tasks", json=task(PURE, {"a": 1}), headers={"traceparent": said})
+
+        launch = (await served.swarm.history.run(done.json()["run_id"])).launch
+        assert (launch["request"] or {}).get("traceparent") == (said if kept else None)
+
     async def test_an_unknown_operator_sid_is_400(self, served):
         answer = await served.http.post("/v1/tasks", json=task(PURE, {"a": 1}, operator_sid="op-nobody"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ from swarm_plugin_server.state import serving_of
 _DEFAULT_TTL = 1800
 _LONGEST_TTL = 10 * 365 * 86400
 _LONGEST_KEY = 200
+_TRACEPARENT = r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 
 
 @frozen(kw_only=True)
@@ -120,7 +122,7 @@ async def _begin(request: HttpRequest, body: TaskRequest) -> _Begun:
         _check_same(known, fingerprint)
         return await _again(swarm, known, body)
     check_room(swarm)
-    session = _session(swarm, body)
+    session = _session(swarm, body, request.headers["traceparent"])
     prepared = await prepare(swarm, Wanted(blueprint=body.blueprint, bind=body.bind, layer_set=body.layer_set))
     try:
         launched = await swarm.launch(
@@ -143,8 +145,11 @@ async def _begin(request: HttpRequest, body: TaskRequest) -> _Begun:
     return _Begun(run_id=launched.id, status=launched.status, ttl=ttl, facts=facts)
 
 
-def _session(swarm: LiveSwarm, body: TaskRequest) -> SessionRequest | None:
-    """Return what the run's session is attached with, None when nothing is said of it."""
+def _session(swarm: LiveSwarm, body: TaskRequest, trace: str | None) -> SessionRequest | None:
+    """Return what the run's session is attached with, None when nothing is said of it.
+
+    A `traceparent` that is none is left out, as W3C Trace Context has it.
+    """
     said, sid = body.operator or TaskOperator(), body.operator_sid
     if sid is not None and not _is_registered(swarm, sid):
         hint = "join first: POST /v1/operators"
@@ -155,6 +160,7 @@ def _session(swarm: LiveSwarm, body: TaskRequest) -> SessionRequest | None:
         bridge_id=said.senior_bridge_id,
         hook_id=said.spawn_hook_id,
         operator_backend_id=sid or said.operator_backend_id,
+        traceparent=trace if re.fullmatch(_TRACEPARENT, trace or "") else None,
     )
     return None if asked == SessionRequest() else asked
 
@@ -266,6 +272,7 @@ ENDPOINTS = (
         headers=(
             Parameter(name="Prefer", summary="`respond-async` answers as soon as the run is kept"),
             Parameter(name="Idempotency-Key", summary="Launch once: the same key gives the same run"),
+            Parameter(name="traceparent", summary="The trace that the run belongs to, by W3C Trace Context"),
         ),
         answers={
             200: Answer(model=TaskDone, summary="The run is done"),
