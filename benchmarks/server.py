@@ -31,7 +31,7 @@ LISTENERS = 1_000
 STEPS = 100
 SUSPENDED = 10_000
 PROBES = 1_000
-PATIENCE = 300
+PATIENCE = 120
 LOADING = 8
 
 NUMBER = re.compile(rb"^id: ([0-9]+)$", re.MULTILINE)
@@ -123,9 +123,10 @@ class Server:
 
     async def until_none(self, status: str) -> None:
         """Wait until no run stands there any more."""
-        while found := (await self.get(f"/v1/runs?limit=1&status={status}"))["runs"]:
-            head = self.head("GET", f"/v1/runs/{found[0]['id']}/result?wait=0.1")
-            await self.call(head, expect=(200, 202))
+        async with asyncio.timeout(PATIENCE):
+            while found := (await self.get(f"/v1/runs?limit=1&status={status}"))["runs"]:
+                head = self.head("GET", f"/v1/runs/{found[0]['id']}/result?wait=0.1")
+                await self.call(head, expect=(200, 202))
 
     def memory_mb(self) -> float:
         """Return what the server holds of memory; nan where the system does not tell."""

@@ -78,7 +78,8 @@ class Environment:
 class SpawnerFactory:
     """Provides a worker kind.
 
-    `build(agent, spec, hint, environment)` is called once per agent and launch. `spec` is the attrs model that
+    `build(agent, spec, hint, environment)` is called once per agent and prepared Blueprint, which may be
+    launched any number of times: what one run is about does not stay in the spawner. `spec` is the attrs model that
     `agents[].spec` is checked against and structured to before `build`; without a model the raw value is passed.
     Raises in `build`: ValueError, reported as `invalid_spec` at the agent's place.
     """
@@ -96,8 +97,8 @@ class SpawnerFactory:
 class LayerFactory:
     """Provides a layer.
 
-    `build(options, environment)` is called once per launch. `options` is the attrs model that the layer's options are
-    checked against; without a model the layer takes none.
+    `build(options, environment)` is called once per prepared Blueprint. `options` is the attrs model that the layer's
+    options are checked against; without a model the layer takes none.
     """
 
     __repr__ = shown

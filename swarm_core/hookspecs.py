@@ -47,8 +47,8 @@ def swarm_register_spawners() -> Iterable[SpawnerFactory]:
     """Provide worker kinds.
 
     Called once while the host loads. Return the same factories every time, without I/O: a spawner is built later by
-    `SpawnerFactory.build`, once per agent and launch. A kind or alias that another plugin already provides refuses this
-    plugin (`PluginConflict`); the host goes on and reports it.
+    `SpawnerFactory.build`, once per agent and prepared Blueprint. A kind or alias that another plugin already provides
+    refuses this plugin (`PluginConflict`); the host goes on and reports it.
     """
 
 
@@ -56,8 +56,8 @@ def swarm_register_spawners() -> Iterable[SpawnerFactory]:
 def swarm_register_layers() -> Iterable[LayerFactory]:
     """Provide layers that a Blueprint or a layer set may name.
 
-    Called once while the host loads; a layer is built later by `LayerFactory.build`, once per launch. A key that is
-    already provided refuses this plugin (`PluginConflict`).
+    Called once while the host loads; a layer is built later by `LayerFactory.build`, once per prepared Blueprint. A key
+    that is already provided refuses this plugin (`PluginConflict`).
     """
 
 

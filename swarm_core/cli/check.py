@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
@@ -13,7 +13,6 @@ from attrs import frozen
 from swarm_core.cli import inputs, outcome
 from swarm_core.cli.context import context_of
 from swarm_core.cli.lints import complete_levels, parse_levels
-from swarm_core.cli.mending import Mended, mend
 from swarm_core.cli.problem_formats import FORMATS, tell
 from swarm_core.cli.remote import named_server, server_of, server_option
 from swarm_core.cli.remote_check import check_there
@@ -22,6 +21,9 @@ from swarm_core.errors import DocumentError
 from swarm_core.model.problem import Problem, Severity
 from swarm_core.settings import Settings, load_settings
 from swarm_core.swarm import Swarm
+
+if TYPE_CHECKING:
+    from swarm_core.cli.mending import Mended
 
 
 @click.command("check")
@@ -111,6 +113,8 @@ async def _check(
             look = _Look(swarm=swarm, bind=inputs.parse_bindings(bindings), layer_set=layer_set, text=text)
             problems, code = await look.at(file)
             if (fixing or showing) and isinstance(file, Path) and code != outcome.NOT_FOUND:
+                from swarm_core.cli.mending import mend
+
                 mended = mend(file, look.at_file, write=not showing)
                 problems, code = await look.at(file)
     bad = {Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR}

@@ -55,8 +55,9 @@ class Door:
     def attach_session(self, token: Token, operator_id: str, *, ttl: float | None = None) -> CapToken:
         """Open a further session for somebody else, with rights that are no more than the token's own."""
         record = self._authority.verify(token, Verb.ATTACH_SESSION)
-        left = record.expire_at - self._parts.clock.time()
-        narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=None if ttl is None else min(ttl, left))
+        left = record.expire_at - self._parts.now()
+        shorter = None if ttl is None or ttl > left - 1 else ttl  # times are whole seconds; what is about all is all
+        narrower = self._authority.attenuate(token, agent_id=operator_id, ttl=shorter)
         sessions, events = self._parts.sessions, self._parts.events
         session_id = SessionId(new_id("S-", self._parts.rng.getrandbits))
         watched = self._authority.may_beat(narrower)

@@ -152,16 +152,21 @@ class Holding:
 
     async def _let_go_of_lost(self) -> None:
         """Stop the runs that another engine took over while this one was silent."""
-        held = [run for run in self._parts.state.runs.values() if run.journal is not None and not run.over]
-        if not held and not self._parts.state.parked:
+        state = self._parts.state
+        # Before the store is read: what is committed or let go of meanwhile is not among what it tells.
+        held = [run for run in state.runs.values() if run.journal is not None and run.acknowledged and not run.over]
+        parked = list(state.parked.items())
+        if not held and not parked:
             return
         mine = {run.id for run in await self._store.runs(RunFilter(owner=self._owner.id, limit=_ALL))}
         for run in held:
-            if run.id not in mine and run.acknowledged:
+            if run.id not in mine and not run.over:
                 self._runs.halt(run, Stop("lost", error=RunLost(run.id)))
-        for run_id in [run_id for run_id in self._parts.state.parked if run_id not in mine]:
-            for waiter in self._parts.state.parked.pop(run_id).waiters:
-                waiter.set_exception(RunLost(run_id))
+        for run_id, gone in parked:
+            if run_id not in mine and state.parked.get(run_id) is gone:
+                del state.parked[run_id]
+                for waiter in gone.waiters:
+                    waiter.set_exception(RunLost(run_id))
 
     async def _listen(self) -> None:
         """Hear what other processes ask of the runs that are held here, and what time brings."""

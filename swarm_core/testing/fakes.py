@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -111,11 +112,12 @@ class FakeScript:
 
 
 class FakeSpawner(Spawner):
-    """Carries out attempts as its script says and keeps their calls in `calls`."""
+    """Carries out the attempts of each run as its script says, from its beginning, and keeps all calls in `calls`."""
 
     def __init__(self, *answers: Any, **script: Any) -> None:
         self.script = FakeScript(answers=answers, **script)
         self.calls: list[Call] = []
+        self._made: Counter[str | None] = Counter()
 
     @classmethod
     def of(cls, script: FakeScript) -> FakeSpawner:
@@ -126,7 +128,8 @@ class FakeSpawner(Spawner):
 
     async def run(self, call: Call) -> Result:
         """Wait, then fail or answer, as the script says. Raises: WorkerFailed."""
-        index = len(self.calls)
+        index = self._made[call.run_id]
+        self._made[call.run_id] += 1
         self.calls.append(call)
         if self.script.seconds:
             await self._wait(self.script.seconds)

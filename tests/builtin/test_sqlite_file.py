@@ -408,8 +408,9 @@ class TestMigration:
 
         async with open_sqlite_issues(url) as issues, open_sqlite_enhance_log(url) as log:
             await issues.create(issue)
-            assert issue == (await issues.pop_pending("E-1", now=1.0, until=2.0)).issue
-            assert [] == list(await log.list_all())
+            before = [issue_id for issue_id, _ in await issues.list()][:-1]
+            taken = [(await issues.pop_pending("E-1", now=1.0, until=2.0)).issue for _ in (*before, issue)]
+            assert (issue, []) == (taken[-1], list(await log.list_all()))
         async with open_sqlite_runs(url) as runs:
             assert [] == list(await runs.problems())
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from swarm_core.codec.compact import compact
 from swarm_core.codec.row_text import (
     first_link,
     link_after,
     link_as_hex,
     link_from_hex,
     parted,
-    text_of,
     with_link,
 )
 
@@ -36,7 +36,7 @@ def test_a_row_is_at_most_60_bytes_longer_with_its_link():
 
 @given(value=st.lists(st.dictionaries(st.text(), st.text()), min_size=1), digest=digests)
 def test_text_and_link_are_told_apart(value, digest):
-    text, link = text_of(value), link_from_hex(digest.hex())
+    text, link = compact(value), link_from_hex(digest.hex())
 
     assert (text, link) == parted(with_link(text, link))
     assert (text, None) == parted(text)

@@ -23,7 +23,7 @@ def test_help_is_the_default_and_lists_every_public_target() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
 
-    listed = re.findall(r"^  make (\w+) ", make().stdout, re.MULTILINE)
+    listed = re.findall(r"^  make ([\w-]+) ", make().stdout, re.MULTILINE)
 
     assert sorted(listed) == sorted(phony[1].split())
 

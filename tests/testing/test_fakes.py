@@ -23,6 +23,13 @@ class TestAnswers:
     async def test_the_last_answer_repeats(self):
         assert await results_of(FakeSpawner("a", "b"), 4) == [Result("a"), Result("b"), Result("b"), Result("b")]
 
+    async def test_each_run_begins_at_the_scripts_beginning(self):
+        fake = FakeSpawner(1, 2)
+
+        said = [(await fake.run(make_call(run_id=run_id))).value for run_id in ("RUN-1", "RUN-2", "RUN-1", "RUN-2")]
+
+        assert [1, 1, 2, 2] == said
+
     async def test_a_cycle_starts_again(self):
         assert await results_of(FakeSpawner("a", "b", cycle=True), 3) == [Result("a"), Result("b"), Result("a")]
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from swarm_core import Swarm
+from swarm_core import Settings, Swarm
 from swarm_core.builtin.memory_runs import MemoryRunStore
 from swarm_core.engine.offload import read_rows
 from swarm_core.errors import (
@@ -21,6 +21,7 @@ from swarm_core.errors import (
 )
 from swarm_core.factories import Function
 from swarm_core.model.task import RunStatus
+from swarm_core.settings import EngineSettings
 
 
 def path(at):
@@ -279,6 +280,38 @@ class TestMigrate:
             after = await swarm.store.get(run_id)
 
         assert plan.before == after.blueprint_hash
+
+
+class SlowStore(MemoryRunStore):
+    """Takes its time to tell of runs: what is committed meanwhile is not among them."""
+
+    async def runs(self, wanted):
+        found = await super().runs(wanted)
+        await asyncio.sleep(0.05)
+        return found
+
+
+class TestHolding:
+    async def test_runs_that_are_begun_or_let_go_of_while_the_store_is_read_are_not_lost(self):
+        async def never(given):
+            await asyncio.get_running_loop().create_future()
+
+        settings = Settings(engine=EngineSettings(lease=0.15))
+        waiting = blueprint(step("boss"), {"name": "boss", "kind": "ask", "spec": {"question": "?"}})
+        async with Swarm.open(settings, plugins=(), functions={"never": never}, store=SlowStore()) as swarm:
+            runs, asking = [], []
+            for _ in range(25):
+                runs.append(await swarm.launch(blueprint(step("never"), "never"), init_ctx={}))
+                asking.append(await swarm.launch(waiting, init_ctx={}))
+                await asyncio.sleep(0.02)
+            standing = {run.status for run in runs}
+            rests = [await run.wait(or_waiting=True) for run in asking]
+            for rest in rests:
+                await swarm.answer(rest.questions[0], "yes")
+            answered = [await asyncio.wait_for(run.wait(), 10) for run in asking]
+
+        assert {RunStatus.RUNNING} == standing
+        assert {RunStatus.DONE} == {result.status for result in answered}
 
 
 class TestQuestions:

@@ -116,9 +116,9 @@ def _capable(endpoint: Endpoint, bearer: str, path: Mapping[str, str], swarm: Li
         record = swarm.engine.door.admit(bearer, endpoint.verb)
     except (RoleViolation, ScopeViolation):
         raise forbidden() from None
-    except TokenRevoked:
-        raise Refused(410, "gone", "what this credential was for is over") from None
-    except (AccessDenied, TokenDecodeError):
+    except (AccessDenied, TokenDecodeError) as error:
+        if isinstance(error, TokenRevoked) and endpoint.workers:  # a worker shall know that its attempt is over
+            raise Refused(410, "gone", "what this credential was for is over") from None
         raise unauthenticated() from None
     if record.role is Role.WORKER and not endpoint.workers:
         raise forbidden()

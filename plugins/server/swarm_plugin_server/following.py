@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -125,7 +125,7 @@ class Feed:
 
     # what is heard ---------------------------------------------------------------------------------------------
 
-    async def listen(self, after: int) -> AsyncIterator[bytes]:
+    async def listen(self, after: int) -> AsyncGenerator[bytes, None]:
         """Yield what is sent of the events that come after number `after`, which the feed has had or will have."""
         number = self._number_of(after + 1)
         while True:
@@ -166,7 +166,7 @@ class Feeds:
         self._swarm = swarm
         self._by_run: dict[str, Feed] = {}
 
-    async def listen(self, run_id: str, last: int, after: int) -> AsyncIterator[bytes]:
+    async def listen(self, run_id: str, last: int, after: int) -> AsyncGenerator[bytes, None]:
         """Yield what is sent of a run's events after number `after`; `last` is the newest that is known.
 
         It ends with an event `end` that says how the run stands when it has ended or nobody holds it; without one when
@@ -226,12 +226,11 @@ class Feeds:
             if over and (run.last_seq < position or position == begin):
                 return run.status
 
-    async def _source(self, run_id: str, first: int) -> AsyncIterator[Event]:
+    async def _source(self, run_id: str, first: int) -> AsyncGenerator[Event, None]:
         """Yield events from number `first` on, from the engine's memory where the run is here."""
         if not is_here(self._swarm, run_id):
-            async with aclosing(self._swarm.history.follow(run_id, first - 1)) as kept:
-                async for event in kept:
-                    yield event
+            async for event in self._swarm.history.follow(run_id, first - 1):
+                yield event
             return
         position = first
         if run_id in self._swarm.engine.state.parked:  # the engine tells what comes when it goes on

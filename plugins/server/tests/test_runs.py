@@ -219,6 +219,7 @@ class TestCancel:
         answer = await served.http.post(f"/v1/runs/{run_id}/cancel")
 
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+        assert (await served.http.get("/v1/questions?open=true")).json() == {"questions": []}
 
     async def test_one_that_nobody_holds_is_ended(self, served, workers, begin):
         run_id = await _interrupted(served, workers, begin)
