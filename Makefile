@@ -66,6 +66,7 @@ bench: $(VENV)/.dev  ## Measure beside plain asyncio and three peers; writes ben
 	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/pure_flow.py
 	$(BIN)/python benchmarks/git_store.py
+	$(BIN)/python benchmarks/server.py
 	$(BIN)/python benchmarks/layers.py
 
 crash: $(VENV)/.dev  ## Kill engines at the worst moments, thousands of times, and look whether anything is lost or doubled

@@ -6,6 +6,7 @@ serves them brings sockets, credentials, limits and the OpenAPI document.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -76,13 +77,18 @@ class Answer:
     summary: str = ""
 
 
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
 @frozen(kw_only=True, eq=False)
 class HttpRequest:
     """A call of an endpoint, its parts checked and read.
 
     `path` and `query` have what the endpoint's declarations say, `headers` the declared headers by their declared
     names. `body` is an instance of the endpoint's model, a JSON value, or the raw bytes. `swarm` is the one that is
-    served; `base_url` is where the client reaches the server.
+    served; `base_url` is where the client reaches the server. `gone()` returns when the client has gone: a handler goes
+    on without it, so one that waits for long waits for that too.
     """
 
     __repr__ = shown
@@ -94,6 +100,7 @@ class HttpRequest:
     caller: Caller
     swarm: LiveSwarm
     base_url: str
+    gone: Callable[[], Awaitable[None]] = _never
 
 
 @frozen(kw_only=True, eq=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from typing import cast
 
 import click
 
 from swarm_core import __version__
 from swarm_core.cli.context import Context, context_of
-from swarm_core.cli.remote import check_server
+from swarm_core.cli.remote import check_server, takes_server
 from swarm_core.errors import did_you_mean
 
 # name -> (module, summary): the summary stands here so that the list of commands imports none of them.
@@ -39,7 +40,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "schema": ("schema", "Print the JSON Schema of Blueprints."),
 }
 
-# those that can ask a server in place of a store
+# those that can ask a server in place of a store: they have the option --server; plugins' commands may have it too
 OVER_A_SERVER = ("run", "resume", "rerun", "runs", "show", "watch", "questions", "answer", "cancel", "check")
 
 
@@ -76,6 +77,15 @@ class SwarmGroup(click.Group):
         rows += [(name, summary) for name, summary in sorted(added.items()) if name not in COMMANDS]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def require_takes_server(self, ctx: click.Context, name: str) -> None:
+        """Refuse a command that would do its work here although a server stands before it; raises click.UsageError."""
+        command = self.get_command(ctx, name)
+        if command is None or takes_server(command):
+            return
+        added = sorted(each for each, found in self._with_plugins(ctx).commands.items() if takes_server(found))
+        names = ", ".join([*OVER_A_SERVER, *added])
+        raise click.UsageError(f"swarm {name} works here, not over a server; these work over one: {names}")
 
     def _own(self, name: str) -> click.Command:
         command: click.Command = import_module(f"swarm_core.cli.{COMMANDS[name][0]}").command
@@ -131,8 +141,6 @@ def cli(ctx: click.Context, /, *, config: str | None, server: str | None) -> Non
 
     Start with `swarm new DIR`, then `swarm run DIR/blueprint.yaml`.
     """
-    name = ctx.invoked_subcommand
-    if server is not None and name in COMMANDS and name not in OVER_A_SERVER:
-        names = ", ".join(OVER_A_SERVER)
-        raise click.UsageError(f"swarm {name} works here, not over a server; these work over one: {names}")
     ctx.obj = Context(config=config, server=server)
+    if server is not None and ctx.invoked_subcommand is not None:
+        cast(SwarmGroup, ctx.command).require_takes_server(ctx, ctx.invoked_subcommand)

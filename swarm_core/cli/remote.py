@@ -40,6 +40,13 @@ def server_option(command: F) -> F:
     )
 
 
+def takes_server(command: click.Command) -> bool:
+    """Tell whether a command can ask a server: it has the option for one, or is a group all of whose commands have."""
+    if isinstance(command, click.Group):
+        return bool(command.commands) and all(takes_server(each) for each in command.commands.values())
+    return any("--server" in parameter.opts for parameter in command.params)
+
+
 def named_server(ctx: click.Context) -> str | None:
     """Return the server that the command line names, before or after the command."""
     from swarm_core.cli.context import context_of

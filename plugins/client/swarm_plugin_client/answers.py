@@ -128,6 +128,11 @@ def read_launch(value: Any) -> Launch:
     return Launch(run_id=run_id, status=RunStatus(status), known=facts.get("known") is True)
 
 
+def read_version(value: Any) -> str:
+    """Return the version that a Blueprint is told with."""
+    return text(mapping(value).get("version"))
+
+
 def read_runs(value: Any) -> RunPage:
     """Return a page of runs."""
     following = mapping(value).get("next")

@@ -11,10 +11,12 @@ from swarm_core.model.operator import SessionRequest
 from swarm_core.model.problem import Problem
 from swarm_core.model.run import Question, RunFilter, RunResult, StoredRun
 from swarm_core.model.task import RunStatus
+from swarm_core.model.worker import WorkerLife
 from swarm_plugin_client import asks
 from swarm_plugin_client.answers import Launch, RunPage, Step, TaskAnswer
-from swarm_plugin_client.asks import Order, Source
 from swarm_plugin_client.following import PATIENCE, follow_in_order
+from swarm_plugin_client.orders import Order, Source
+from swarm_plugin_client.recorded import recorded_in_order
 from swarm_plugin_client.sending import Reach, Sender
 from swarm_plugin_client.submitted import as_content
 
@@ -74,9 +76,11 @@ class Client:
         """Return everything that is wrong with a Blueprint in the server's eyes, and what is doubtful."""
         return self._sender.send(asks.check(blueprint, bind or {}, layer_set))
 
-    def explain(self, blueprint: Source) -> Mapping[str, Any]:
+    def explain(
+        self, blueprint: Source, *, bind: Mapping[str, str] | None = None, layer_set: str | None = None
+    ) -> Mapping[str, Any]:
         """Return what a Blueprint resolves to at the server."""
-        return self._sender.send(asks.explain(blueprint))
+        return self._sender.send(asks.explain(blueprint, bind or {}, layer_set))
 
     def health(self) -> Any:
         """Return what the server says of itself when it is up."""
@@ -204,15 +208,9 @@ class Runs(_Part):
         """
         return follow_in_order(self._sender, run_id, after, patience=patience)
 
-    def recorded(self, run_id: str, *, after: int = 0) -> Sequence[Event]:
-        """Return the events that are there now, after number `after`."""
-        found: list[Event] = []
-        at: int | None = after
-        while at is not None:
-            page = self._sender.send(asks.events(run_id, at))
-            found += page.events
-            at = page.next
-        return found
+    def recorded(self, run_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Return the events that are there now, after number `after`, the first `limit` of them."""
+        return recorded_in_order(self._sender, run_id, after, limit)
 
     def cancel(self, run_id: str, *, wait: float | None = None) -> StoredRun:
         """Cancel a run and everything that it has started, and wait up to `wait` seconds until it has ended."""
@@ -250,13 +248,18 @@ class Questions(_Part):
 class Blueprints(_Part):
     """The Blueprints that the server keeps."""
 
-    def list(self) -> Sequence[Any]:
-        """Return what is kept, as `swarm bp list --json` tells it."""
-        return self._sender.send(asks.blueprints())
+    def list(self, *, archived: bool = False) -> Sequence[Any]:
+        """Return those in use, or those that are archived, as `swarm bp list --json` tells them."""
+        return self._sender.send(asks.blueprints(archived=archived))
 
-    def add(self, blueprint_id: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Keep a Blueprint, as a new version when its text is not that of the head."""
-        return self._sender.send(asks.add_blueprint(blueprint_id, document))
+    def add(
+        self, blueprint_id: str, document: Mapping[str, Any], *, message: str = "", by: str | None = None
+    ) -> Mapping[str, Any]:
+        """Keep a Blueprint, as a new version when its text is not that of the head.
+
+        `message` says why it is there, `by` who made it: whoever the server takes this client for, unless it is said.
+        """
+        return self._sender.send(asks.add_blueprint(blueprint_id, document, message=message, by=by))
 
     def head(self, blueprint_id: str) -> Mapping[str, Any]:
         """Return the newest version, with the Blueprint."""
@@ -298,6 +301,10 @@ class Worker:
         """Give the result as a JSON value."""
         given = {"task_id": task_id, "value": value, "ok": ok} | ({} if attempt is None else {"attempt": attempt})
         self._sender.send(asks.worker_result(self._handle, given))
+
+    def heartbeat(self) -> WorkerLife:
+        """Say that the worker lives, and return how its attempt stands."""
+        return self._sender.send(asks.worker_heartbeat(self._handle))
 
     def emit(self, event: Mapping[str, Any], **about: Any) -> Mapping[str, Any]:
         """Say something before the end: progress, a partial result, an artifact."""

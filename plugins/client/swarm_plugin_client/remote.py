@@ -20,9 +20,10 @@ from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 from swarm_core.settings import Settings, project_folder, token_file
 from swarm_plugin_client import asks
 from swarm_plugin_client.answers import Launch
-from swarm_plugin_client.asks import Order
 from swarm_plugin_client.credentials import find_token, server_url
 from swarm_plugin_client.following import follow
+from swarm_plugin_client.orders import Order
+from swarm_plugin_client.recorded import recorded
 from swarm_plugin_client.sending import AsyncSender, Reach
 
 _PAGE = 1000
@@ -211,13 +212,7 @@ class ServerRuns:
 
     async def events(self, run_id: str, after: int = 0) -> Sequence[Event]:
         """Return the events of a run that come after number `after`."""
-        found: list[Event] = []
-        at: int | None = after
-        while at is not None:
-            page = await self._sender.send(asks.events(run_id, at))
-            found += page.events
-            at = page.next
-        return found
+        return await recorded(self._sender, run_id, after)
 
     async def counted(self, run: StoredRun) -> StoredRun:
         """Return a run with its counts as they are: a server always tells those of now."""

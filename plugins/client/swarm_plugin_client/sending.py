@@ -19,7 +19,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from swarm_plugin_client.asks import Ask
+from swarm_plugin_client.ask import Ask
+from swarm_plugin_client.asks import made_whole, made_whole_by
 from swarm_plugin_client.credentials import checked, find_token, is_loopback, server_url
 from swarm_plugin_client.errors import BadAnswer, ClientError, ServerRefused, ServerUnreachable, refusal_of
 
@@ -186,6 +187,8 @@ class Sender:
 
     def send(self, ask: Ask[T]) -> T:
         """Return the answer of a call; raises ClientError."""
+        if (before := made_whole_by(ask)) is not None:
+            ask = made_whole(ask, self.send(before))
         for attempt in Retrying(**_manner(self.reach, ask)):
             with attempt:
                 return self._once(ask)
@@ -208,6 +211,8 @@ class AsyncSender:
 
     async def send(self, ask: Ask[T]) -> T:
         """Return the answer of a call; raises ClientError."""
+        if (before := made_whole_by(ask)) is not None:
+            ask = made_whole(ask, await self.send(before))
         async for attempt in AsyncRetrying(**_manner(self.reach, ask)):
             with attempt:
                 return await self._once(ask)

@@ -11,11 +11,13 @@ from swarm_core.model.operator import SessionRequest
 from swarm_core.model.problem import Problem
 from swarm_core.model.run import Question, RunFilter, RunResult, StoredRun
 from swarm_core.model.task import RunStatus
+from swarm_core.model.worker import WorkerLife
 from swarm_plugin_client import asks
 from swarm_plugin_client.answers import Launch, RunPage, Step, TaskAnswer
-from swarm_plugin_client.asks import Order, Source
 from swarm_plugin_client.following import PATIENCE, follow
 from swarm_plugin_client.operators import OperatorSession
+from swarm_plugin_client.orders import Order, Source
+from swarm_plugin_client.recorded import recorded
 from swarm_plugin_client.sending import AsyncSender, Reach
 from swarm_plugin_client.submitted import as_content
 
@@ -76,9 +78,11 @@ class AsyncClient:
         """Return everything that is wrong with a Blueprint in the server's eyes, and what is doubtful."""
         return await self._sender.send(asks.check(blueprint, bind or {}, layer_set))
 
-    async def explain(self, blueprint: Source) -> Mapping[str, Any]:
+    async def explain(
+        self, blueprint: Source, *, bind: Mapping[str, str] | None = None, layer_set: str | None = None
+    ) -> Mapping[str, Any]:
         """Return what a Blueprint resolves to at the server."""
-        return await self._sender.send(asks.explain(blueprint))
+        return await self._sender.send(asks.explain(blueprint, bind or {}, layer_set))
 
     async def health(self) -> Any:
         """Return what the server says of itself when it is up."""
@@ -206,15 +210,9 @@ class AsyncRuns(_Part):
         """
         return follow(self._sender, run_id, after, patience=patience)
 
-    async def recorded(self, run_id: str, *, after: int = 0) -> Sequence[Event]:
-        """Return the events that are there now, after number `after`."""
-        found: list[Event] = []
-        at: int | None = after
-        while at is not None:
-            page = await self._sender.send(asks.events(run_id, at))
-            found += page.events
-            at = page.next
-        return found
+    async def recorded(self, run_id: str, *, after: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Return the events that are there now, after number `after`, the first `limit` of them."""
+        return await recorded(self._sender, run_id, after, limit)
 
     async def cancel(self, run_id: str, *, wait: float | None = None) -> StoredRun:
         """Cancel a run and everything that it has started, and wait up to `wait` seconds until it has ended."""
@@ -252,13 +250,18 @@ class AsyncQuestions(_Part):
 class AsyncBlueprints(_Part):
     """The Blueprints that the server keeps."""
 
-    async def list(self) -> Sequence[Any]:
-        """Return what is kept, as `swarm bp list --json` tells it."""
-        return await self._sender.send(asks.blueprints())
+    async def list(self, *, archived: bool = False) -> Sequence[Any]:
+        """Return those in use, or those that are archived, as `swarm bp list --json` tells them."""
+        return await self._sender.send(asks.blueprints(archived=archived))
 
-    async def add(self, blueprint_id: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Keep a Blueprint, as a new version when its text is not that of the head."""
-        return await self._sender.send(asks.add_blueprint(blueprint_id, document))
+    async def add(
+        self, blueprint_id: str, document: Mapping[str, Any], *, message: str = "", by: str | None = None
+    ) -> Mapping[str, Any]:
+        """Keep a Blueprint, as a new version when its text is not that of the head.
+
+        `message` says why it is there, `by` who made it: whoever the server takes this client for, unless it is said.
+        """
+        return await self._sender.send(asks.add_blueprint(blueprint_id, document, message=message, by=by))
 
     async def head(self, blueprint_id: str) -> Mapping[str, Any]:
         """Return the newest version, with the Blueprint."""
@@ -312,6 +315,10 @@ class AsyncWorker:
         """Give the result as a JSON value."""
         given = {"task_id": task_id, "value": value, "ok": ok} | ({} if attempt is None else {"attempt": attempt})
         await self._sender.send(asks.worker_result(self._handle, given))
+
+    async def heartbeat(self) -> WorkerLife:
+        """Say that the worker lives, and return how its attempt stands."""
+        return await self._sender.send(asks.worker_heartbeat(self._handle))
 
     async def emit(self, event: Mapping[str, Any], **about: Any) -> Mapping[str, Any]:
         """Say something before the end: progress, a partial result, an artifact."""

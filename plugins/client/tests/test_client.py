@@ -113,6 +113,41 @@ class TestTasks:
         with pytest.raises(BlueprintNotFound):
             await client.tasks.run("bp:nobody")
 
+    async def test_it_is_kept_with_a_message_and_listed_also_when_it_is_archived(self, client):
+        await client.blueprints.add("said", {**DOUBLING, "id": "said"}, message="first & last", by="ann")
+        await client.blueprints.add("unsaid", {**DOUBLING, "id": "unsaid"})
+        await client.blueprints.archive("said")
+
+        (entry,) = await client.blueprints.list(archived=True)
+        (unsaid,) = await client.blueprints.history("unsaid")
+
+        assert ("said", True) == (entry["blueprint_id"], entry["archived"])
+        assert ("first & last", "ann") == (entry["rationale"], entry["author"])
+        assert ("", "server") == (unsaid["rationale"], unsaid["author"])
+        assert "said" not in [each["blueprint_id"] for each in await client.blueprints.list()]
+
+    async def test_the_first_digits_of_a_version_do_wherever_a_blueprint_is_named(self, client):
+        old = await client.blueprints.add("digits", {**DOUBLING, "id": "digits", "default_init_ctx": {"number": 1}})
+        await client.blueprints.add("digits", {**DOUBLING, "id": "digits", "default_init_ctx": {"number": 2}})
+        waiting = await client.tasks.launch(ASKING)
+        named = f"bp:digits@{old['version'][:6].upper()}"
+
+        launched = await client.tasks.launch(named)
+        plan = await client.runs.migrate(waiting.run_id, named)
+
+        assert 2 == (await client.tasks.run(named)).final_ctx["doubled"]
+        assert old["version"] == (await client.runs.get(launched.run_id)).launch["kept"]["version"]
+        assert () == await client.check(named)
+        assert "digits" == (await client.explain(named))["blueprint"]
+        assert plan["migrated"] is False
+        assert 2 == (await client.tasks.run(f"bp:digits@{old['version']}")).final_ctx["doubled"]
+
+    async def test_digits_that_no_version_begins_with_are_not_found(self, client):
+        await client.blueprints.add("doubling", DOUBLING)
+
+        with pytest.raises(BlueprintNotFound):
+            await client.tasks.launch("bp:doubling@0000000000")
+
 
 class TestRuns:
     async def test_a_run_is_followed_from_its_first_event_to_its_last(self, client):
@@ -124,6 +159,8 @@ class TestRuns:
         assert ("run_started", "run_ended") == (events[0].kind, events[-1].kind)
         assert events == list(await client.runs.recorded(run.run_id))
         assert events[3:] == [event async for event in client.runs.events(run.run_id, after=3)]
+        assert events[1:3] == list(await client.runs.recorded(run.run_id, after=1, limit=2))
+        assert events[1:] == list(await client.runs.recorded(run.run_id, after=1, limit=10_000))
 
     async def test_a_run_is_told_in_the_core_s_own_values(self, client):
         run_id = (await client.tasks.run(DOUBLING)).run_id
@@ -206,6 +243,14 @@ class TestServer:
         assert (await client.doctor())["auth"] is True
         assert "doubling" == (await client.explain(DOUBLING))["blueprint"]
 
+    async def test_it_explains_a_blueprint_as_it_would_be_run(self, client):
+        plain = await client.explain(DOUBLING)
+        bound = await client.explain(DOUBLING, bind={"doubled": "fake"}, layer_set="standard")
+
+        assert ("function", "fake") == (plain["agents"][0]["kind"], bound["agents"][0]["kind"])
+        with pytest.raises(InvalidBlueprint, match="no layer set is named 'nowhere'"):
+            await client.explain(DOUBLING, layer_set="nowhere")
+
     async def test_a_wrong_token_is_denied(self, server):
         async with AsyncClient(server.url, "wrong") as client:
             with pytest.raises(AccessDenied) as caught:
@@ -251,6 +296,18 @@ class TestInOrder:
         assert 8 == in_order.tasks.run(DOUBLING).final_ctx["doubled"]
         assert run.run_id in [each.id for each in in_order.runs.list().runs]
         assert 1 == len(in_order.runs.steps(run.run_id))
+        assert kinds == [event.kind for event in in_order.runs.recorded(run.run_id)]
+        assert kinds[1:3] == [event.kind for event in in_order.runs.recorded(run.run_id, after=1, limit=2)]
+
+    def test_a_version_by_its_first_digits(self, in_order):
+        old = in_order.blueprints.add("in-order", {**DOUBLING, "id": "in-order"}, message="first")
+        in_order.blueprints.add("in-order", {**ASKING, "id": "in-order"}, message="second")
+
+        done = in_order.tasks.run(f"bp:in-order@{old['version'][:6]}")
+
+        assert 8 == done.final_ctx["doubled"]
+        said = [entry["rationale"] for entry in in_order.blueprints.history("in-order")]
+        assert ["second", "first"] == said
 
     def test_a_question_and_its_answer(self, in_order):
         run = in_order.tasks.launch(ASKING)

@@ -5,15 +5,77 @@ import pty
 import signal
 import subprocess
 
+import click
 import pytest
+from click.testing import CliRunner
 
-OVER_A_SERVER = ("run", "resume", "rerun", "runs", "show", "watch", "questions", "answer", "cancel", "check")
+from swarm_core.cli.group import cli
+
+# what each command is given that asks a server, and how it ends
+OVER_A_SERVER = {
+    "run": (("doubling.yaml",), 0),
+    "resume": (("{run}",), 3),
+    "rerun": (("{run}", "--from", "/"), 0),
+    "runs": ((), 0),
+    "show": (("{run}",), 0),
+    "watch": (("{run}",), 0),
+    "questions": (("{waiting}",), 0),
+    "answer": (("{key}", "true"), 0),
+    "cancel": (("{waiting}",), 0),
+    "check": (("doubling.yaml",), 0),
+    "operate": (("--next", "--seat", "nobody"), 4),
+    "mcp": ((), 0),
+}
 OPERATING = """
 id: operating
 operators: [{name: desk}]
 agents: [{name: writer, kind: operator, spec: {operator_ref: desk}}]
 flow: {kind: step, ref: writer, in: {op: lit, value: write}, out: {op: path, at: $.written}}
 """
+
+
+GREETING = """
+import click
+from swarm_core.commands import command_line
+from swarm_core.hookspecs import hookimpl
+
+SWARM_API = 1
+
+
+@hookimpl
+def swarm_register_commands(cli):
+    @click.command("greet")
+    def greet():
+        click.echo("hello")
+
+    @click.command("greet-there")
+    @click.option("--server")
+    @click.pass_context
+    def there(ctx, server):
+        click.echo(f"hello {server or command_line(ctx).server}")
+
+    @click.group("greetings")
+    def greetings():
+        pass
+
+    cli.add_command(greet)
+    cli.add_command(there)
+    cli.add_command(greetings)
+    greetings.add_command(there, "there")
+    greetings.add_command(greet, "here")
+"""
+
+
+def commands():
+    """Return every command of `swarm` with its words: the core's own, and those of the plugins that are installed."""
+
+    def words(command, before):
+        if not isinstance(command, click.Group):
+            return [before]
+        return [each for name, one in sorted(command.commands.items()) for each in words(one, (*before, name))]
+
+    with click.Context(cli, info_name="swarm") as ctx:
+        return [each for name in cli.list_commands(ctx) for each in words(cli.get_command(ctx, name), (name,))]
 
 
 def newest(folder):
@@ -103,12 +165,30 @@ class TestWhatItIsNotFor:
 
         assert (2, True) == (ended.code, "name a store or a server, not both" in ended.err)
 
-    @pytest.mark.parametrize("command", [("gc",), ("doctor",), ("bp", "list"), ("plugins",), ("export", "RUN-1")])
-    def test_what_works_on_a_store_says_that_it_does(self, away, command):
-        ended = away.say(*command)
+    @pytest.mark.parametrize("command", [words for words in commands() if words[0] not in OVER_A_SERVER], ids=" ".join)
+    def test_what_works_here_says_that_it_does(self, command):
+        ended = CliRunner().invoke(cli, ["--server", "http://127.0.0.1:9", *command, "--help"])
 
-        assert 2 == ended.code
-        assert f"swarm {command[0]} works here, not over a server; these work over one: run, resume" in ended.err
+        assert 2 == ended.exit_code
+        assert f"swarm {command[0]} works here, not over a server; these work over one: run, resume" in ended.output
+
+    def test_a_command_of_a_plugin_that_is_not_of_ours_is_refused_too(self, away):
+        """One that says nothing of a server knows none."""
+        with_command = away.path / "swarm_plugin_greet.py"
+        with_command.write_text(GREETING)
+        about = away.path / "swarm_plugin_greet-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: swarm-plugin-greet\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text("[swarm_core.plugins]\ngreet = swarm_plugin_greet\n")
+        path = {"PYTHONPATH": str(away.path)}
+
+        refused, mixed = away.swarm("greet", env=path), away.swarm("greetings", "there", env=path)
+        taken = away.swarm("greet-there", env=path)
+
+        assert (2, 2, 0) == (refused.code, mixed.code, taken.code)
+        assert "swarm greet works here, not over a server" in refused.err
+        assert "check, greet-there, mcp, operate" in refused.err
+        assert f"hello {away.before[1]}" in taken.out
 
     def test_a_server_that_is_set_is_no_store(self, here):
         here.env = {"SWARM_SERVER": "http://127.0.0.1:9"}
@@ -117,9 +197,29 @@ class TestWhatItIsNotFor:
 
         assert (2, True) == (ended.code, "name the store with --store URL" in ended.err)
 
-    @pytest.mark.parametrize("command", OVER_A_SERVER)
-    def test_every_command_takes_the_server_after_it_too(self, here, command):
-        assert "--server URL" in here.say(command, "--help").out
+    def test_what_asks_a_server_takes_it_before_it(self, away, over_there):
+        installed = {name for name, *_ in commands()}
+
+        for name, (arguments, code) in OVER_A_SERVER.items():
+            if name in installed:
+                ended = away.say(name, *(part.format(**over_there) for part in arguments))
+                assert code == ended.code, (name, ended.err)
+
+        assert not (away.path / ".swarm").exists()
+
+    @pytest.mark.parametrize("name", [name for name in OVER_A_SERVER if (name,) in commands()])
+    def test_what_asks_a_server_takes_it_after_it_too(self, name):
+        assert "--server URL" in CliRunner().invoke(cli, [name, "--help"]).output
+
+    @pytest.fixture
+    def over_there(self, away):
+        """Runs at the server: one that has ended, and two that wait."""
+        away.say("run", "doubling.yaml", "--quiet")
+        run = newest(away)
+        for _ in range(2):
+            away.say("run", "asking.yaml", "--quiet")
+        answered, cancelled = away.say("runs", "--json", "--limit", "2").json
+        return {"run": run["id"], "key": answered["questions"][0], "waiting": cancelled["id"]}
 
     def test_without_the_client_it_is_named(self, here):
         here.env = {"SWARM_DISABLE_PLUGINS": "client"}
@@ -163,6 +263,18 @@ class TestRunning:
         second = away.say("run", "doubling.yaml", "--key", "once", "--json")
 
         assert first.json == second.json
+
+    def test_a_kept_blueprint_is_run_by_the_first_digits_of_its_version(self, away, server):
+        kept = server.folder.say("bp", "add", "doubling.yaml", "--json").json
+        asking = (server.folder.path / "asking.yaml").read_text().replace("id: asking", "id: doubling")
+        (server.folder.path / "second.yaml").write_text(asking)
+        server.folder.say("bp", "add", "second.yaml")
+
+        ended = away.say("run", f"bp:doubling@{kept['version'][:7]}", "--quiet")
+        wrong = away.say("run", "bp:doubling@00000000", "--quiet")
+
+        assert (0, {"number": 4, "doubled": 8}) == (ended.code, ended.json)
+        assert (4, True) == (wrong.code, "00000000" in wrong.err), wrong.err
 
     def test_an_answer_lets_the_server_go_on(self, away):
         waiting = away.say("run", "asking.yaml")

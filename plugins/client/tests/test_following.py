@@ -182,6 +182,36 @@ class TestAgain:
         assert (1 if key is None else 2) == len(server.asked)
         assert ["Idempotency-Key: key" in asked for asked in server.asked] == [key is not None] * len(server.asked)
 
+    @pytest.mark.parametrize(
+        ("call", "answer"),
+        [
+            (lambda worker: worker.submit({"a": 1}, part="half"), reply(204)),
+            (lambda worker: worker.result("T-1", 1), reply(204)),
+            (
+                lambda worker: worker.heartbeat(),
+                reply(200, '{"task_id":"T-1","attempt":1,"status":"running"}', JSON),
+            ),
+        ],
+        ids=["submit", "result", "heartbeat"],
+    )
+    async def test_what_a_worker_says_twice_counts_once_so_it_is_said_again(self, call, answer):
+        async with Scripted(b"", answer) as server, AsyncClient(server.url, "token") as client:
+            await call(client.worker("wh-1"))
+
+        assert 2 == len(server.asked)
+        assert server.asked[0] == server.asked[1]
+
+    async def test_digits_of_a_version_are_made_whole_with_one_call_more(self):
+        whole = "1a2b" * 16
+        told = reply(200, f'{{"version":"{whole}"}}', JSON)
+        done = reply(202, '{"run_id":"RUN-1","status":"running"}', JSON)
+        async with Scripted(told, done) as server, AsyncClient(server.url, "token") as client:
+            await client.tasks.launch("bp:review@1a2b")
+            await client.tasks.launch(f"bp:review@{whole}")
+
+        assert server.asked[0].startswith("GET /v1/blueprints/review/versions/1a2b ")
+        assert [whole in asked for asked in server.asked] == [False, True, True]
+
 
 class TestForeignServers:
     @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 from swarm_plugin_client import AsyncClient, SeatTaken, ServerRefused, ServerUnreachable
 
+from swarm_core.model.task import TaskStatus
+
 
 @pytest.fixture
 def seat():
@@ -60,11 +62,13 @@ async def test_work_is_taken_done_with_its_handle_and_acknowledged(client, sessi
     frame = await asyncio.wait_for(anext(frames), 30)
     worker = client.worker(frame["worker_handle"])
     prompt = await worker.prompt()
+    alive = await worker.heartbeat()
     await worker.submit("roses are red")
     await session.done(frame)
 
     assert ("spawn", "writer", frame["task_id"]) == (frame.type, frame["agent"], prompt["task_id"])
     assert "write a poem" in prompt["prompt"]
+    assert (frame["task_id"], 1, TaskStatus.RUNNING) == (alive.task_id, alive.attempt, alive.status)
     assert {"written": "roses are red"} == (await result_of(client, run.run_id)).final_ctx
     with pytest.raises(ServerRefused) as caught:
         await worker.prompt()

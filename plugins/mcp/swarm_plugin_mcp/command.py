@@ -50,11 +50,12 @@ def command(
     It works on the server that is named, on the project's where one runs, else in this process. With --http it serves
     whoever brings the token of its token file. Exit codes: 0, 2 usage, 3 settings that cannot be, 130 interrupted.
     """
+    server = server or command_line(ctx).server
+    if server is not None and embedded:
+        raise click.UsageError("--server and --embedded are two places: give one")
     if skill or snippet:
         click.echo(_skill() if skill else json.dumps(_snippet(server, embedded=embedded), indent=2), nl=not skill)
         return _OK
-    if server is not None and embedded:
-        raise click.UsageError("--server and --embedded are two places: give one")
     return _serve(ctx, server, embedded=embedded, **options)
 
 

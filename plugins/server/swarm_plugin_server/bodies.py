@@ -22,7 +22,13 @@ _MOST_ON_THE_LOOP = 64 * 1024  # bytes of JSON that are read without a thread; 6
 
 
 class ClientGone(Exception):
-    """Whoever called has gone before everything had come."""
+    """Whoever called has gone before everything had come, or before there was an answer."""
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait until whoever called has gone; what still comes is thrown away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def body_of(endpoint: Endpoint, headers: Headers, receive: Receive, settings: ServerSettings) -> Any:

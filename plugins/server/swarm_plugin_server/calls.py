@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -13,7 +14,7 @@ from swarm_core.endpoints import Endpoint, HttpReply, HttpRequest
 from swarm_core.errors import SwarmError
 from swarm_core.serving import LiveSwarm
 from swarm_plugin_server.access import admit, bearer_of
-from swarm_plugin_server.bodies import ClientGone, body_of
+from swarm_plugin_server.bodies import ClientGone, body_of, until_gone
 from swarm_plugin_server.limits import Limits
 from swarm_plugin_server.problems import Refused
 from swarm_plugin_server.queries import headers_of, path_of, query_of
@@ -70,6 +71,7 @@ class Calls:
             caller=caller,
             swarm=self._swarm,
             base_url=self._serving.base_url,
+            gone=partial(until_gone, receive),
         )
         return await endpoint.handler(request)
 

@@ -1,4 +1,4 @@
-"""Connections that cost no more than they may: bounded heads, time for them, and a bounded number."""
+"""Connections that cost no more than they may: bounded heads, time for them and for answers, and a bounded number."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _MOST_HEADERS = 100
 class BoundedProtocol(HttpToolsProtocol):
     """HTTP over one connection.
 
-    The head of a request is bounded in size and in time. When there are too many connections, the one that has been
-    idle the longest makes room; when none is idle, the new one is closed.
+    The head of a request is bounded in size and in time. A client that takes nothing of what is sent to it for some time
+    is cut off. When there are too many connections, the one that has been idle the longest makes room; when none is
+    idle, the new one is closed.
     """
 
     settings: ServerSettings
@@ -27,6 +28,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _idle = True
     _idle_since = 0.0
+    _stall_timer: asyncio.TimerHandle | None = None
+    _unsent = 0
 
     @classmethod
     def bounded_by(cls, settings: ServerSettings) -> type[BoundedProtocol]:
@@ -39,6 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if full and not self._make_room():
             transport.abort()
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # whatever the system does not take at once is noticed
         self._await_head()
 
     def _make_room(self) -> bool:
@@ -54,7 +58,41 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._head_is_here()
+        self._goes_on()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection on: WebSockets have their own limits."""
+        self._goes_on()
+        self.transport.set_write_buffer_limits()
+        super().handle_websocket_upgrade()
+
+    # a client that does not read -----------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was sent to it."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Go on: it has taken everything."""
+        self._goes_on()
+        super().resume_writing()
+
+    def _watch(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._stall_timer = self.loop.call_later(self.settings.stall, self._look)
+
+    def _look(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unsent:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _goes_on(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     # the head of a request -----------------------------------------------------------------------------------
 

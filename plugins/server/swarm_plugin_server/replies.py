@@ -14,6 +14,7 @@ from swarm_core.codec import unstructure
 from swarm_core.codec.compact import compact
 from swarm_core.endpoints import Endpoint, HttpReply
 from swarm_core.errors import SwarmError
+from swarm_plugin_server.bodies import until_gone
 from swarm_plugin_server.problems import MEDIA_TYPE, Refused, problem_of
 from swarm_plugin_server.state import Serving
 
@@ -73,7 +74,7 @@ class Stream:
         """Send everything; an asynchronous generator is closed whatever happens."""
         self._serving.streams += 1
         sending = asyncio.ensure_future(self._send(send, with_body=scope["method"] != "HEAD"))
-        gone = asyncio.ensure_future(_disconnect(receive))
+        gone = asyncio.ensure_future(until_gone(receive))
         leaving = asyncio.ensure_future(self._serving.leaving.wait())
         try:
             await asyncio.wait((sending, gone, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -101,8 +102,3 @@ class Stream:
         finally:
             if isinstance(self._pieces, AsyncGenerator):
                 await self._pieces.aclose()
-
-
-async def _disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

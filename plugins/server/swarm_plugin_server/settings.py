@@ -66,6 +66,7 @@ class ServerSettings:
     body_time: float = _setting(10.0, parse_duration, "how long a body may take to arrive")
     header_time: float = _setting(10.0, parse_duration, "how long the head of a request may take to arrive")
     keep_alive: float = _setting(30.0, parse_duration, "how long an idle connection stays open")
+    stall: float = _setting(20.0, parse_duration, "how long a client may take nothing of what is sent to it")
     max_connections: int = _setting(2_000, parse_count, "open connections, streams and WebSockets included")
     max_requests: int = _setting(2_000, parse_count, "calls that are answered at one time, streams not counted")
     max_runs: int = _setting(1_000, parse_count, "runs that are carried out at one time")
@@ -97,6 +98,7 @@ class ServerSection:
     body_time: str | float | None = None
     header_time: str | float | None = None
     keep_alive: str | float | None = None
+    stall: str | float | None = None
     max_connections: int | None = None
     max_requests: int | None = None
     max_runs: int | None = None

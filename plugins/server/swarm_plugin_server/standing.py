@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import evolve
 
+from swarm_core.endpoints import HttpRequest
 from swarm_core.errors import RunNotFound, StoreUnreadable
 from swarm_core.model.run import RunResult, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 from swarm_core.serving import LiveSwarm
+from swarm_plugin_server.bodies import ClientGone
 from swarm_plugin_server.state import serving_of
 
 _BEGINNING = re.compile(r"(RUN-)?[0-9a-f]{1,15}\Z", re.ASCII)
@@ -69,9 +71,26 @@ async def result_of(swarm: LiveSwarm, run: StoredRun) -> RunResult:
     return RunResult(run_id=run.id, status=run.status, final_ctx=final_ctx, error=run.error, counts=run.counts)
 
 
-async def end_of(swarm: LiveSwarm, run_id: str, *, seconds: float) -> RunResult | None:
-    """Wait until a run has ended, or nobody holds it any more; None when that takes longer, or the server leaves."""
-    return await _before(_end_of(swarm, run_id), serving_of(swarm).leaving, seconds)
+async def end_of(request: HttpRequest, run_id: str, *, seconds: float) -> RunResult | None:
+    """Wait until a run has ended, or nobody holds it any more; None when that takes longer, or the server leaves.
+
+    Raises: ClientGone, when whoever called does not wait for it any more.
+    """
+    ending = asyncio.ensure_future(_end_of(request.swarm, run_id))
+    leaving = asyncio.ensure_future(serving_of(request.swarm).leaving.wait())
+    gone = asyncio.ensure_future(request.gone())
+    every = (ending, leaving, gone)
+    try:
+        await asyncio.wait(every, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if ending.done():
+            return ending.result()
+        if gone.done():
+            raise ClientGone
+        return None
+    finally:
+        for each in every:
+            each.cancel()
+        await asyncio.wait(every)
 
 
 async def _end_of(swarm: LiveSwarm, run_id: str) -> RunResult:
@@ -85,15 +104,3 @@ async def _end_of(swarm: LiveSwarm, run_id: str) -> RunResult:
         async for _ in swarm.history.follow(run_id, run.last_seq):
             if is_here(swarm, run_id):
                 break
-
-
-async def _before(work: Coroutine[Any, Any, RunResult], leaving: asyncio.Event, seconds: float) -> RunResult | None:
-    """Return what work comes to, None when `leaving` is set or the time is over before."""
-    working, left = asyncio.ensure_future(work), asyncio.ensure_future(leaving.wait())
-    try:
-        await asyncio.wait((working, left), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        left.cancel()
-        await asyncio.wait((working, left))

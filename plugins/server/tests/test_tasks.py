@@ -49,6 +49,22 @@ class Gate:
         return {"begun": self.begun}
 
 
+def head_of(served, line):
+    """The head of a request, without its end."""
+    head = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nAuthorization: Bearer {served.token}\r\n"
+    return head.encode()
+
+
+async def posted(served, body):
+    """Send a synchronous launch; return what the answer would come to."""
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    data = json.dumps(body).encode()
+    rest = f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    writer.write(head_of(served, "POST /v1/tasks") + rest + data)
+    await writer.drain()
+    return writer
+
+
 def fails(input):
     raise ValueError("the disk is full")
 
@@ -84,23 +100,47 @@ class TestSynchronous:
 
         assert (await served.http.post("/v1/tasks", json=body)).status_code == 200
 
-    async def test_row_107_a_client_that_goes_leaves_the_run_going(self, serve, eventually):
+    async def test_row_107_clients_that_go_leave_their_runs_going_and_hold_no_call(self, serve, eventually):
+        gate, most = Gate(), 50
+        settings = ServerSettings(port=0, max_requests=most)
+        served = await serve(functions={"gated": gate.gated}, settings=settings)
+        writers = [await posted(served, task(working("gated"))) for _ in range(most)]
+        await eventually(lambda: (gate.begun, served.serving.in_flight) == (most, most))
+
+        for writer in writers:
+            writer.close()
+        await eventually(lambda: not served.serving.in_flight)
+
+        runs = (await served.http.get("/v1/runs")).json()["runs"]
+        assert [run["status"] for run in runs] == ["running"] * most
+        gate.open.set()
+        for run in runs:
+            ended = await served.http.get(f"/v1/runs/{run['id']}/result?wait=20")
+            assert (ended.status_code, ended.json()["status"]) == (200, "done")
+
+    async def test_row_107_whoever_posts_and_goes_at_once_has_launched_a_run_or_none(self, serve, eventually):
+        served = await serve(functions={"work": lambda input: "done"})
+        for _ in range(20):
+            (await posted(served, task(working("work")))).close()
+
+        await eventually(lambda: not served.serving.in_flight)
+
+        runs = (await served.http.get("/v1/runs")).json()["runs"]
+        ends = [(await served.http.get(f"/v1/runs/{run['id']}/result?wait=20")).json()["status"] for run in runs]
+        assert set(ends) <= {"done"}
+
+    async def test_whoever_waits_for_an_end_and_goes_holds_no_call(self, serve, eventually):
         gate = Gate()
         served = await serve(functions={"gated": gate.gated})
+        run_id = (await served.http.post("/v1/tasks", json=task(working("gated"), detach=True))).json()["run_id"]
         _, writer = await asyncio.open_connection("127.0.0.1", served.port)
-        body = json.dumps(task(working("gated"))).encode()
-        head = f"POST /v1/tasks HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nAuthorization: Bearer {served.token}\r\n"
-        writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        await eventually(lambda: gate.begun)
+        writer.write(head_of(served, f"GET /v1/runs/{run_id}/result?wait=300") + b"\r\n")
+        await eventually(lambda: served.serving.in_flight == 1)
 
         writer.close()
-        await writer.wait_closed()
-        gate.open.set()
 
-        run_id = (await served.http.get("/v1/runs")).json()["runs"][0]["id"]
-        ended = await served.http.get(f"/v1/runs/{run_id}/result?wait=20")
-        assert (ended.status_code, ended.json()["final_ctx"]["out"]) == (200, {"begun": 1})
+        await eventually(lambda: not served.serving.in_flight)
+        gate.open.set()
 
     async def test_a_run_that_waits_for_an_answer_is_waited_for(self, served, eventually):
         asking = asyncio.ensure_future(served.http.post("/v1/tasks", json=task(ASKING)))

@@ -70,7 +70,7 @@ async def result(request: HttpRequest) -> HttpReply:
     swarm, seconds = request.swarm, request.query["wait"]
     found = await run_of(swarm, request.path["run_id"])
     if seconds and found.status not in FINAL_RUN_STATUSES:
-        await end_of(swarm, found.id, seconds=seconds)
+        await end_of(request, found.id, seconds=seconds)
         found = await swarm.history.stands(found.id)
     told = await result_of(swarm, found)
     return HttpReply(status=200 if told.status in FINAL_RUN_STATUSES else 202, value=told.as_json())
@@ -84,7 +84,7 @@ async def cancel(request: HttpRequest) -> HttpReply:
         return await _cancelled(swarm, found)
     if is_here(swarm, found.id):
         await swarm.cancel(found.id, by=request.caller.name)
-        await end_of(swarm, found.id, seconds=seconds)
+        await end_of(request, found.id, seconds=seconds)
         return await _cancelled(swarm, await swarm.history.stands(found.id))
     return await _cancelled(swarm, await _asked(swarm, found.id, request.caller.name, seconds))
 

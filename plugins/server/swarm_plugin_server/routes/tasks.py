@@ -106,7 +106,7 @@ async def launch(request: HttpRequest) -> HttpReply:
     if detached:
         applied = {} if body.detach else {"preference-applied": "respond-async"}
         return HttpReply(status=202, value=_told(begun, begun.status), headers={**_location(begun), **applied})
-    end = await end_of(request.swarm, begun.run_id, seconds=begun.ttl)
+    end = await end_of(request, begun.run_id, seconds=begun.ttl)
     if end is not None:
         return _ended(begun, end)
     return _left(begun) if serving_of(request.swarm).leaving.is_set() else _too_long(begun)
