@@ -330,10 +330,15 @@ class Engine:
 
     def cancel_run(self, run_id: str) -> None:
         """Cancel a run and everything below it; raises RunNotFound. The host's own door."""
-        if self.holding is not None and run_id in self.state.parked:
-            self.holding.wake(run_id, cancel=True)
+        holding = self.holding
+        if holding is not None and run_id in self.state.parked:
+            holding.wake(run_id, cancel=True)
+            return
+        run = self.state.run(run_id)
+        if holding is not None and run.stop is not None and run.stop.kind == "park":
+            run.done.add_done_callback(lambda _: holding.wake(run_id, cancel=True))  # it is about to be parked
         else:
-            self._runs.cancel(self.state.run(run_id))
+            self._runs.cancel(run)
 
     def interrupt_run(self, run_id: str, reason: str) -> None:
         """Stop a run so that it can be resumed; without a run store it is cancelled; raises RunNotFound."""

@@ -339,8 +339,10 @@ class Runs:
                 waiter.set_result(None)
         run.rest.clear()
         agents, at_work = {task.agent for task in run.live.values()}, self._parts.sessions.attachments.at_work
-        if run.journal is not None and agents <= run.program.parks and at_work.isdisjoint(run.live):
-            self.halt(run, Stop("park"))
+        cancelled = run.driver is None or run.driver.cancelling()
+        if run.journal is None or cancelled or not agents <= run.program.parks or not at_work.isdisjoint(run.live):
+            return
+        self.halt(run, Stop("park"))
 
     async def rest_of(self, run: RunRecord) -> None:
         """Wait until a run has ended, or all that is left of it waits for answers."""

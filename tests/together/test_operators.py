@@ -351,6 +351,20 @@ class TestQuestion:
 
         assert (RunStatus.CANCELLED, QuestionState.CLOSED) == (ended.status, question.state)
 
+    async def test_p14_a_cancel_while_the_run_is_let_go_of_is_not_lost(self, opened, blueprint, tmp_path):
+        """At every turn of the event loop from where the run counts as waiting to where it is gone."""
+        async with opened(f"sqlite:///{tmp_path}/runs.db") as swarm:
+            for turns in range(40):
+                launched = await swarm.launch(blueprint())
+                async with asyncio.timeout(10):
+                    while launched.status is not RunStatus.WAITING:
+                        await asyncio.sleep(0)
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    await swarm.cancel(launched.id)
+
+                    assert RunStatus.CANCELLED is (await launched.wait()).status
+
     async def test_work_that_waits_counts_as_no_cancelled_task(self, opened, blueprint, tmp_path):
         async with opened(f"sqlite:///{tmp_path}/runs.db") as swarm:
             launched, _ = await waiting(swarm, blueprint())

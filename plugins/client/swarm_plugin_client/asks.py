@@ -20,6 +20,8 @@ from swarm_plugin_client.orders import Order, Source, blueprint_ref, shortened
 
 T = TypeVar("T")
 
+_REPEATABLE = ("GET", "PUT", "DELETE")  # of these HTTP says that twice is the same as once
+
 # tasks -------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +249,21 @@ def metrics() -> Ask[str]:
 def doctor() -> Ask[Mapping[str, Any]]:
     """Tell how the server is."""
     return get("/v1/doctor", answers.mapping)
+
+
+def route(
+    method: str, route: str, *, path: Mapping[str, str], query: Mapping[str, Any], body: Any, held: bool
+) -> Ask[Any]:
+    """Call a route that a plugin of the server offers; raises KeyError for a part of the path that is not given."""
+    return Ask(
+        method=method,
+        path=route.format_map({name: segment(text) for name, text in path.items()}),
+        read=answers.as_it_is,
+        query={name: value for name, value in query.items() if value is not None},
+        body=body,
+        repeatable=method in _REPEATABLE,
+        held=held,
+    )
 
 
 # operators ---------------------------------------------------------------------------------------------------

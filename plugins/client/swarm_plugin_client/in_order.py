@@ -82,6 +82,24 @@ class Client:
         """Return what a Blueprint resolves to at the server."""
         return self._sender.send(asks.explain(blueprint, bind or {}, layer_set))
 
+    def call(
+        self,
+        method: str,
+        route: str,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        held: bool = False,
+    ) -> Any:
+        """Call a route that a plugin of the server offers, and return its JSON.
+
+        `route` is written as there, such as `/v1/issues/{issue_id}`, with the parts of `path`. The answer of what is
+        `held` may take as long as it takes.
+        """
+        asked = asks.route(method, route, path=path or {}, query=query or {}, body=body, held=held)
+        return self._sender.send(asked)
+
     def health(self) -> Any:
         """Return what the server says of itself when it is up."""
         return self._sender.send(asks.health())

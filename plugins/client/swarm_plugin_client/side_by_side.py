@@ -84,6 +84,24 @@ class AsyncClient:
         """Return what a Blueprint resolves to at the server."""
         return await self._sender.send(asks.explain(blueprint, bind or {}, layer_set))
 
+    async def call(
+        self,
+        method: str,
+        route: str,
+        *,
+        path: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        held: bool = False,
+    ) -> Any:
+        """Call a route that a plugin of the server offers, and return its JSON.
+
+        `route` is written as there, such as `/v1/issues/{issue_id}`, with the parts of `path`. The answer of what is
+        `held` may take as long as it takes.
+        """
+        asked = asks.route(method, route, path=path or {}, query=query or {}, body=body, held=held)
+        return await self._sender.send(asked)
+
     async def health(self) -> Any:
         """Return what the server says of itself when it is up."""
         return await self._sender.send(asks.health())

@@ -279,6 +279,13 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
 
+def serving_folder(path):
+    """Return a folder for a server that lets its runs go at once when it is told to end."""
+    furnish(path)
+    (path / "swarm.toml").write_text('[plugin.server]\ngrace = "0.1s"\n')
+    return Folder(path)
+
+
 @pytest.fixture(scope="session")
 def served_here():
     """Skip where no server is installed that could be asked."""
@@ -289,7 +296,7 @@ def served_here():
 @pytest.fixture(scope="module")
 def server(served_here, tmp_path_factory):
     """A server that a module's tests share."""
-    running = Server(Folder(furnish(tmp_path_factory.mktemp("server")))).start()
+    running = Server(serving_folder(tmp_path_factory.mktemp("server"))).start()
     yield running
     running.stop()
 
@@ -297,7 +304,7 @@ def server(served_here, tmp_path_factory):
 @pytest.fixture
 def own_server(served_here, tmp_path):
     """A server that a test may kill."""
-    running = Server(Folder(furnish(tmp_path / "server"))).start()
+    running = Server(serving_folder(tmp_path / "server")).start()
     yield running
     if running.runs:
         running.stop(signal.SIGKILL)
@@ -322,6 +329,12 @@ def folder_at():
 def here(tmp_path):
     """A folder whose commands run what they run themselves."""
     return Folder(furnish(tmp_path / "here"))
+
+
+@pytest.fixture(scope="module")
+def shared_here(tmp_path_factory):
+    """A folder as `here`, which a module's tests share."""
+    return Folder(furnish(tmp_path_factory.mktemp("here")))
 
 
 @pytest.fixture

@@ -68,7 +68,11 @@ async def test_work_is_taken_done_with_its_handle_and_acknowledged(client, sessi
 
     assert ("spawn", "writer", frame["task_id"]) == (frame.type, frame["agent"], prompt["task_id"])
     assert "write a poem" in prompt["prompt"]
-    assert (frame["task_id"], 1, TaskStatus.RUNNING) == (alive.task_id, alive.attempt, alive.status)
+    assert (frame["task_id"], 1) == (alive.task_id, alive.attempt)
+    assert alive.status in (
+        TaskStatus.RUNNING,
+        TaskStatus.SUSPENDED,
+    )  # it may have waited before the seat was connected
     assert {"written": "roses are red"} == (await result_of(client, run.run_id)).final_ctx
     with pytest.raises(ServerRefused) as caught:
         await worker.prompt()

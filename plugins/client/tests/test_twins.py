@@ -41,7 +41,12 @@ CONVERSATIONS = {
     ],
     "an answer that does not fit": [("run", "asking.yaml"), ("answer", "{run}", "maybe"), ("answer", "{key}", "3")],
     "cancel what waits": [("run", "asking.yaml"), ("cancel", "{run}")],
-    "nobody": [("show", "RUN-0000000000000000"), ("watch", "RUN-0"), ("cancel", "RUN-0"), ("questions", "RUN-0")],
+    "nobody": [
+        ("show", "RUN-0000000000000000"),
+        ("watch", "RUN-000000"),
+        ("cancel", "RUN-000000"),
+        ("questions", "RUN-000000"),
+    ],
     "no such question": [("answer", "R-00000000000000000000000000000000", "1")],
     "no id at all": [("show", "../x"), ("show", ""), ("cancel", "a/b?c#d")],
     "check what is fine": [("check", "doubling.yaml"), ("check", "doubling.yaml", "--json")],
@@ -72,12 +77,12 @@ OTHERWISE = (
 class Talk:
     """Says commands in a folder, one after the other."""
 
-    def __init__(self, folder):
-        self.folder, self.names = folder, {}
+    def __init__(self, folder, naming):
+        self.folder, self.naming, self.names = folder, naming, {}
 
     def say(self, command):
         ended = self.folder.say(*(part.format(**self.names) if part[:1] == "{" else part for part in command))
-        if "run" not in self.names and command[0] == "run":
+        if self.naming and "run" not in self.names and command[0] == "run":
             newest = self.folder.say("runs", "--json", "--limit", "1").json
             if newest:
                 self.names = {
@@ -93,13 +98,14 @@ def lines(text):
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_a_command_says_the_same_of_a_server_as_of_a_store(
-    name, here, tmp_path, own_or_shared, folder_at, evened, evened_json
-):
-    at_home, abroad = Talk(here), Talk(folder_at(tmp_path / "away", own_or_shared(name)))
+def test_a_command_says_the_same_of_a_server_as_of_a_store(name, places, tmp_path, folder_at, evened, evened_json):
+    here, server = places(name)
+    conversation = CONVERSATIONS[name]
+    naming = any(part[:1] == "{" for command in conversation for part in command)
+    at_home, abroad = Talk(here, naming), Talk(folder_at(tmp_path / "away", server), naming)
     folders = (here.path, abroad.folder.path)
 
-    for command in CONVERSATIONS[name]:
+    for command in conversation:
         ours, theirs = at_home.say(command), abroad.say(command)
 
         assert ours.code == theirs.code, (command, ours.err, theirs.err)
@@ -118,11 +124,15 @@ def json_of(text, evened_json):
 
 
 @pytest.fixture
-def own_or_shared(request, server):
-    """Return a server: one of its own for a conversation that speaks of all runs."""
+def places(request, shared_here, server):
+    """Return a folder and a server for a conversation: those in which the same was said before, or new ones.
+
+    All conversations that share them were held in both; only what goes on with every run has to have them alone.
+    """
 
     def pick(name):
-        of_all = any(command[0] in ("runs", "questions") or "--all" in command for command in CONVERSATIONS[name])
-        return request.getfixturevalue("own_server") if of_all else server
+        if any("--all" in command for command in CONVERSATIONS[name]):
+            return request.getfixturevalue("here"), request.getfixturevalue("own_server")
+        return shared_here, server
 
     return pick

@@ -43,6 +43,17 @@ class Order:
 
 
 @frozen(kw_only=True)
+class Offered:
+    """A call of an endpoint that a plugin offers: `route` is such as `/v1/issues/{issue_id}`, `path` has its parts."""
+
+    method: str
+    route: str
+    path: Mapping[str, str] = field(factory=dict)
+    query: Mapping[str, Any] = field(factory=dict)
+    body: Any = None
+
+
+@frozen(kw_only=True)
 class Reply:
     """The answer to a frame: its kind (`answer`, `hook_ack`, `spawn_ack`) and what that kind says."""
 
@@ -96,6 +107,9 @@ class Backend(Protocol):
     async def steps(self, run_id: str) -> list[Json]:
         """Return the steps of a run."""
 
+    def carries(self, run_id: str) -> bool:
+        """Tell whether a run that waits goes on here when somebody takes the seat that it waits for."""
+
     async def result(self, run_id: str) -> Any:
         """Return the final ctx of a run, None when it has none."""
 
@@ -137,6 +151,9 @@ class Backend(Protocol):
         """Take a Blueprint out of use, or into use again."""
 
     # others
+
+    async def call(self, offered: Offered) -> Any:
+        """Call an endpoint that a plugin offers; raises ToolRefused where none does."""
 
     async def doctor(self) -> Json:
         """Return how this place is."""

@@ -19,3 +19,9 @@ class ToolRefused(SwarmError):
     def as_json(self) -> dict[str, Any]:
         """Return the error as data; its code is the reason."""
         return {**super().as_json(), "code": self.reason}
+
+
+def not_offered(route: str) -> ToolRefused:
+    """Return the error for an endpoint that no plugin offers where the work is done."""
+    hint = "install the plugin there, or see mse_doctor for which place that is"
+    return ToolRefused("not_offered", f"no plugin offers {route} here", hint=hint)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
@@ -14,13 +14,16 @@ from swarm_core.errors import SwarmError
 from swarm_core.settings import project_folder
 from swarm_plugin_mcp.errors import ToolRefused
 from swarm_plugin_mcp.on_demand import OnDemand
+from swarm_plugin_mcp.others import is_here
 from swarm_plugin_mcp.server_process import ServerProcess
+from swarm_plugin_mcp.tools import TOOLS
 
 if TYPE_CHECKING:
     from swarm_core.commands import CommandLine
     from swarm_core.settings import Settings
     from swarm_plugin_mcp.backend import Backend, SeatHeld
     from swarm_plugin_mcp.places import Opening
+    from swarm_plugin_mcp.tool import McpTool
 
 
 @define(eq=False)
@@ -36,6 +39,7 @@ class Home:
     server: ServerProcess
     _place: OnDemand[Backend]
     seats: dict[str, SeatHeld] = field(factory=dict, init=False)
+    _errands: dict[str, asyncio.Task[Any]] = field(factory=dict, init=False)
     _joined: asyncio.Event = field(factory=asyncio.Event, init=False)
 
     async def backend(self) -> Backend:
@@ -48,7 +52,10 @@ class Home:
         await self._place.reopen(opening)
 
     async def leave(self) -> None:
-        """End all sessions."""
+        """End all sessions and errands."""
+        for errand in self._errands.values():
+            errand.cancel()
+        await asyncio.gather(*self._errands.values(), return_exceptions=True)
         seats, self.seats = list(self.seats.values()), {}
         for seat in seats:
             with suppress(SwarmError):  # a server that is gone has no session either
@@ -59,6 +66,26 @@ class Home:
         """The project's folder."""
         return project_folder(self.settings)
 
+    @property
+    def tools(self) -> Mapping[str, McpTool]:
+        """The tools that there are with the plugins that are here."""
+        return {name: tool for name, tool in TOOLS.items() if tool.needs is None or is_here(tool.needs, self.settings)}
+
+    async def errand(self, name: str, begin: Callable[[], Coroutine[Any, Any, Any]], *, timeout: float) -> Any:
+        """Return whether something is done, and what came of it; who asks while it is under way waits for the same.
+
+        It goes on when `timeout` is over or the call is cancelled.
+        """
+        if name not in self._errands:
+            self._errands[name] = asyncio.create_task(begin())
+        errand = self._errands[name]
+        await asyncio.wait((errand,), timeout=timeout)
+        if not errand.done():
+            return False, None
+        if self._errands.get(name) is errand:
+            del self._errands[name]
+        return True, errand.result()
+
     # seats -----------------------------------------------------------------------------------------------------
 
     def seat(self, sid: str) -> SeatHeld:
@@ -67,6 +94,11 @@ class Home:
             hint = f"sessions of this MCP server: {', '.join(self.seats) or 'none; begin one with mse_operator_join'}"
             raise ToolRefused("unknown_operator", f"no operator session {sid!r}", hint=hint)
         return self.seats[sid]
+
+    @property
+    def roles(self) -> set[str]:
+        """The seats that sessions of this process sit at."""
+        return {role for seat in self.seats.values() for role in (seat.sid, *seat.roles)}
 
     def take(self, seat: SeatHeld) -> None:
         """Note a new session."""

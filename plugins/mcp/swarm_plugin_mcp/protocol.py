@@ -18,7 +18,7 @@ from swarm_plugin_mcp.progress import Progress
 from swarm_plugin_mcp.prompts import PROMPTS, prompt_text
 from swarm_plugin_mcp.resources import RESOURCES
 from swarm_plugin_mcp.tool import Asked, McpTool, find
-from swarm_plugin_mcp.tools import ALIASES, TOOLS
+from swarm_plugin_mcp.tools import ALIASES
 
 if TYPE_CHECKING:
     from mcp.server.context import ServerRequestContext
@@ -38,7 +38,7 @@ def make_server(home: Home) -> Server[Any]:
     """Return an MCP server that works on what `home` opens."""
 
     async def list_tools(ctx: Any, params: Any) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_described(tool) for tool in TOOLS.values()])
+        return types.ListToolsResult(tools=[_described(tool) for tool in home.tools.values()])
 
     async def call_tool(ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         return await _called(home, ctx, params.name, params.arguments or {})
@@ -89,7 +89,7 @@ async def _called(
 ) -> types.CallToolResult:
     """Call a tool; what goes wrong is told as its result, so that the model reads it and can do better."""
     try:
-        tool = find(TOOLS, ALIASES.get(name, name))
+        tool = find(home.tools, ALIASES.get(name, name))
         given = tool.read(arguments)
         value = await tool.handler(Asked(home=home, progress=Progress(_teller(ctx))), given)
     except (SwarmError, ExceptionGroup) as error:

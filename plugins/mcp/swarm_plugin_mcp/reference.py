@@ -21,7 +21,8 @@ def _section(tool: McpTool, level: int) -> str:
     schema = tool.schema()
     rows = list(_rows(schema))
     table = ["", "| argument | type | default | |", "|---|---|---|---|", *rows] if rows else ["", "No arguments."]
-    return "\n".join([f"{'#' * level} {tool.name}", "", tool.summary, *table, ""])
+    summary = tool.summary if tool.needs is None else f"{tool.summary} Needs `swarm-plugin-{tool.needs}`."
+    return "\n".join([f"{'#' * level} {tool.name}", "", summary, *table, ""])
 
 
 def _rows(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -27,6 +27,7 @@ _NEXT = {
 async def told(backend: Backend, record: Json, why: Why = Why.STOPPED, *, lines: int = _TAIL) -> Json:
     """Return where a run stands: as `swarm_run` of the original tells it, and what can be done next."""
     run_id, status = record["id"], record["status"]
+    questions = await _questions(backend, run_id) if status == RunStatus.WAITING else []
     return {
         "run_id": run_id,
         "status": status,
@@ -34,9 +35,9 @@ async def told(backend: Backend, record: Json, why: Why = Why.STOPPED, *, lines:
         "blueprint_id": record["blueprint_id"],
         **await _version(backend, record),
         "counts": record["counts"],
-        "questions": await _questions(backend, run_id) if status == RunStatus.WAITING else [],
+        "questions": questions,
         "log_tail": await log_tail(backend, record, lines),
-        "next": _next(status, why),
+        "next": _next(record, why, open=bool(questions)),
     }
 
 
@@ -77,12 +78,14 @@ async def _questions(backend: Backend, run_id: str) -> list[Json]:
     return [{name: one[name] for name in ("key", "agent", "question", "schema", "who")} for one in found]
 
 
-def _next(status: str, why: Why) -> str | None:
+def _next(record: Json, why: Why, *, open: bool) -> str | None:
     if why is Why.WORK:
         return "work waits for you: mse_pending_wait; then follow the run with swarm_watch"
     if why is Why.TIMEOUT:
         return "it takes longer than timeout_secs and goes on; follow it with swarm_watch"
-    return _NEXT.get(RunStatus(status))
+    if record["status"] == RunStatus.WAITING and not open:
+        return _NEXT[RunStatus.INTERRUPTED if record["owner"] is None else RunStatus.RUNNING]
+    return _NEXT.get(RunStatus(record["status"]))
 
 
 def _line(event: Json) -> str:

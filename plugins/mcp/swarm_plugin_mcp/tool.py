@@ -32,7 +32,8 @@ class McpTool:
     """A tool of the MCP server.
 
     `arguments` is the attrs class that `handler` gets an instance of; its fields are made with `argument`. `reads` says
-    that it changes nothing, `destroys` that something may be gone after it.
+    that it changes nothing, `destroys` that something may be gone after it. Where the plugin is not installed that it
+    `needs`, there is no such tool.
     """
 
     name: str
@@ -41,6 +42,7 @@ class McpTool:
     handler: Handler
     reads: bool = False
     destroys: bool = False
+    needs: str | None = None
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the arguments."""

@@ -29,7 +29,7 @@ async def stay(
     home: Home, backend: Backend, run_id: str, *, timeout: float, progress: Progress, after: int = 0
 ) -> tuple[Why, Json]:
     """Follow a run, and return why that ended and its record as it then is. The run goes on whatever happens here."""
-    following = asyncio.ensure_future(_follow(backend, run_id, progress, after))
+    following = asyncio.ensure_future(_follow(home, backend, run_id, progress, after))
     working = asyncio.ensure_future(home.work())
     try:
         await asyncio.wait((following, working), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -41,26 +41,39 @@ async def stay(
     return why, await backend.run(run_id)
 
 
-async def _follow(backend: Backend, run_id: str, progress: Progress, after: int) -> None:
+async def _follow(home: Home, backend: Backend, run_id: str, progress: Progress, after: int) -> None:
     """Return when the run has stopped, for whatever reason."""
-    if await _is_stopped(backend, run_id):
+    if await _is_stopped(home, backend, run_id):
         return
     while True:
         async for event in backend.follow(run_id, after):
             after = event["seq"]
             await progress.take(event)
-            if event["kind"] in _STOPS and await _is_stopped(backend, run_id):
+            if event["kind"] in _STOPS and await _is_stopped(home, backend, run_id):
                 return
-        if await _is_stopped(backend, run_id):
+        if await _is_stopped(home, backend, run_id):
             return
 
 
-async def _is_stopped(backend: Backend, run_id: str) -> bool:
-    """Tell whether a run does nothing any more; one that waits does, while its questions have their answers."""
-    status = (await backend.run(run_id))["status"]
-    if status == RunStatus.WAITING:
-        return bool(await backend.questions(run_id, open_only=True))
-    return status in _STOPPED
+async def _is_stopped(home: Home, backend: Backend, run_id: str) -> bool:
+    """Tell whether a run does nothing any more.
+
+    One that waits is about to go on when somebody holds it and all its questions have their answers, or when one of
+    them is work for a seat that was taken here.
+    """
+    record = await backend.run(run_id)
+    if record["status"] != RunStatus.WAITING:
+        return record["status"] in _STOPPED
+    if record["owner"] is None:
+        return True
+    asked = await backend.questions(run_id, open_only=True)
+    return bool(asked) and not (backend.carries(run_id) and any(_seat_of(each) in home.roles for each in asked))
+
+
+def _seat_of(question: Json) -> str | None:
+    """Return the seat that a question is work for, None when it is another question."""
+    work = question["question"].get("work") if isinstance(question["question"], dict) else None
+    return work.get("seat") if isinstance(work, dict) else None
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

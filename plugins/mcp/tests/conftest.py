@@ -13,7 +13,7 @@ from attrs import frozen
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from swarm_plugin_mcp.home import open_home
-from swarm_plugin_mcp.places import embedded
+from swarm_plugin_mcp.places import embedded, remote
 from swarm_plugin_mcp.protocol import make_server
 
 from swarm_core import Swarm
@@ -89,6 +89,7 @@ class Line:
     """What the tools use of the command line."""
 
     project: object
+    server: str | None = None
 
     def settings(self):
         return load_settings(file=self.project / "swarm.toml", environ={})
@@ -101,16 +102,23 @@ class Line:
         return "tester"
 
 
+@pytest.fixture
+def line_of():
+    """Make a command line in a project, with the server that stands before the command."""
+    return Line
+
+
 @asynccontextmanager
-async def tools_on(project):
+async def tools_on(project, *, store=None, url=None, token_file=None):
     line = Line(project)
-    async with open_home(line, None, embedded(line, None)) as home, Client(make_server(home)) as client:
+    place = embedded(line, store) if url is None else remote(line, url, token_file=token_file)
+    async with open_home(line, store, place) as home, Client(make_server(home)) as client:
         yield Tools(client)
 
 
 @pytest.fixture
 def opened():
-    """Open the tools on a project; the swarm is in this process."""
+    """Open the tools on a project: on a swarm in this process, or on the server at `url`."""
     return tools_on
 
 

@@ -74,6 +74,15 @@ class TestSeat:
         assert "waiting" == begun["status"]
         assert (TRIP, "done") == (done, end["status"])
 
+    async def test_a_run_that_waited_for_this_session_is_not_told_to_wait_any_more(self, tools):
+        begun = await tools.call("swarm_run", blueprint=ONE, init_ctx={"name": "Ada"})
+        await joined(tools, "desk")
+
+        seen = await tools.call("swarm_watch", run_id=begun["run_id"], timeout_secs=20)
+
+        assert ("waiting", "running") == (begun["status"], seen["status"])
+        assert "mse_pending_wait" in seen["next"]
+
     async def test_a_session_gets_the_work_of_all_agents_of_a_run_that_names_it(self, tools):
         sid = await joined(tools)
         begun = await tools.call(

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from swarm_plugin_mcp.command import command
+from swarm_plugin_mcp.tools import TOOLS
 
 SLOW = """
 id: slow
@@ -123,7 +126,6 @@ class TestSession:
             async with over_stdio() as tools:
                 found = await tools.call("mse_doctor")
                 again = await tools.call("swarm_server_start")
-            async with over_stdio("--server", told["url"], "--server-token-file", told["token_file"]) as tools:
                 await session(tools)
 
         assert ("server", told["url"]) == (found["mode"], found["url"])
@@ -135,16 +137,16 @@ class TestOnAServer:
     @pytest.fixture
     async def server(self, started):
         async with started("serve", "--port", 0, "--json") as program:
-            await program.stdout.readline()
-            yield program
+            yield json.loads(await program.stdout.readline())
 
     async def test_everything_else_works_there_too(self, server, over_stdio, project):
         (project / "loud.yaml").write_text(LOUD.replace("shout", "none"))
         (project / "ask.yaml").write_text(ASK)
-        async with over_stdio() as tools:
+        async with over_stdio("--server", server["url"], "--server-token-file", server["token_file"]) as tools:
             wrong = await tools.call("swarm_check", file="loud.yaml")
-            explained = await tools.call("swarm_explain", file="ask.yaml")
-            first = await tools.call("bp_add", file="ask.yaml")
+            explained = await tools.call("swarm_explain", file="ask.yaml", bind={"person": "fake"})
+            _, no_set = await tools.refused("swarm_explain", file="ask.yaml", layers="none")
+            first = await tools.call("bp_add", file="ask.yaml", message="to begin with", by="ada")
             second = await tools.call("bp_add", blueprint=ASK.replace("May we", "Should we"))
             diff = await tools.call("bp_diff", id="ask")
             listed = await tools.call("bp_list")
@@ -153,24 +155,31 @@ class TestOnAServer:
             steps = await tools.call("swarm_show", run_id=asked["run_id"])
             _, unfit = await tools.refused("swarm_answer", key=asked["questions"][0]["key"], answer="perhaps")
             again = await tools.call("swarm_rerun", run_id=asked["run_id"], steps=[steps["steps"][0]["address"]])
+            events = await tools.call("swarm_show", run_id=asked["run_id"], what="events", after=1, limit=2)
             await tools.call("bp_archive", id="ask", confirm=True)
+            archived = await tools.call("bp_list", archived=True)
             _, gone = await tools.refused("swarm_run", blueprint="bp:ask", init_ctx={})
             _, unknown = await tools.refused("swarm_status", run_id="RUN-0000000000000000")
             _, guessed = await tools.refused("mse_worker_prompt", handle=f"wh-{'0' * 32}")
 
         assert not wrong["ok"]
-        assert ["person"] == [agent["agent"] for agent in explained["agents"]]
+        assert [("person", "fake")] == [(agent["agent"], agent["kind"]) for agent in explained["agents"]]
+        assert "invalid_blueprint" == no_set
+        assert ("to begin with", "ada") == (first["rationale"], first["author"])
+        assert ([2, 3], 3) == ([event["seq"] for event in events["events"]], events["next"])
         assert (1, 2, True) == (first["number"], second["number"], second["added"])
         assert "Should we" in diff["diff"]
-        assert ["ask"] == [entry["blueprint_id"] for entry in listed["blueprints"]]
+        assert [("ask", False)] == [(entry["blueprint_id"], entry["archived"]) for entry in listed["blueprints"]]
+        assert [("ask", True)] == [(entry["blueprint_id"], entry["archived"]) for entry in archived["blueprints"]]
         assert (first["version"], second["version"], 2) == tuple(asked[name] for name in _VERSIONS)
         assert asked["run_id"] in [run["id"] for run in told["runs"]]
         assert "waiting" == again["status"]
         assert ("answer_invalid", "blueprint_archived", "run_not_found") == (unfit, gone, unknown)
         assert guessed in ("token_not_found", "unauthenticated", "access_denied")
 
-    async def test_the_session_of_an_operator_outlives_a_run_and_its_role_can_be_taken(self, server, over_stdio):
-        async with over_stdio() as tools, over_stdio() as others:
+    async def test_the_session_of_an_operator_outlives_a_run_and_its_role_can_be_taken(self, server, project, opened):
+        where = {"url": server["url"], "token_file": server["token_file"]}
+        async with opened(project, **where) as tools, opened(project, **where) as others:
             mine = (await tools.call("mse_operator_join", roles=["desk"]))["sid"]
             _, conflict = await others.refused("mse_operator_join", roles=["desk"])
             theirs = await others.call("mse_operator_join", roles=["desk"], take=True)
@@ -239,7 +248,7 @@ class TestStdio:
         assert (b"", 0) == (rest, code)
         assert "so does this" in errors
 
-    async def test_a_signal_interrupts_runs_so_that_they_can_be_resumed(self, started, project, eventually, over_stdio):
+    async def test_a_signal_interrupts_runs_so_that_they_can_be_resumed(self, started, project, eventually, opened):
         async with started("mcp") as program:
             await self.begin(program)
             await self.ask(program, 2, "tools/call", name="swarm_run", arguments={"blueprint": SLOW})
@@ -247,7 +256,7 @@ class TestStdio:
             program.send_signal(signal.SIGTERM)
             code = await program.wait()
         (project / "go").touch()
-        async with over_stdio() as tools:
+        async with opened(project) as tools:
             (run,) = (await tools.call("swarm_runs"))["runs"]
             end = await tools.call("swarm_resume", run_id=run["id"], timeout_secs=20)
 
@@ -280,17 +289,17 @@ class TestStdio:
             assert 3 == await program.wait()
         assert "max_lans" in errors
 
-    async def test_a_store_that_cannot_be_used_is_told_by_the_tools(self, over_stdio, project):
+    async def test_a_store_that_cannot_be_used_is_told_by_the_tools(self, opened, project):
         (project / "broken.db").write_bytes(b"this is no database" * 100)
-        async with over_stdio("--store", f"sqlite:///{project}/broken.db") as tools:
+        async with opened(project, store=f"sqlite:///{project}/broken.db") as tools:
             _, code = await tools.refused("swarm_runs")
             resources = (await tools.client.list_resources()).resources
 
         assert "store_unreadable" == code
         assert resources
 
-    async def test_nothing_is_made_before_a_tool_needs_it(self, over_stdio, project):
-        async with over_stdio() as tools:
+    async def test_nothing_is_made_before_a_tool_needs_it(self, opened, project):
+        async with opened(project) as tools:
             await tools.client.list_tools()
 
             assert not (project / ".swarm").exists()
@@ -328,7 +337,7 @@ class TestHttp:
         assert 401 == in_query.status_code
 
     async def test_the_token_is_its_owners_alone_and_a_signal_interrupts_runs(
-        self, started, project, eventually, over_stdio
+        self, started, project, eventually, opened
     ):
         async with (
             started("mcp", "--http", "--port", 0, "--json") as program,
@@ -339,7 +348,7 @@ class TestHttp:
             await eventually((project / "started").exists)
             program.send_signal(signal.SIGTERM)
             out, err = await program.communicate()
-        async with over_stdio() as tools:
+        async with opened(project) as tools:
             (run,) = (await tools.call("swarm_runs"))["runs"]
 
         assert (0o600, 0, "interrupted") == (mode, program.returncode, run["status"])
@@ -357,35 +366,47 @@ class TestHttp:
 
 
 class TestCommand:
-    async def test_the_skill_names_only_tools_that_exist(self, started):
-        from swarm_plugin_mcp.tools import TOOLS
+    @pytest.fixture
+    def mcp(self, project, line_of):
+        """Run `swarm mcp ARGS` in this process, where it serves nobody."""
+        return lambda *args, **about: CliRunner().invoke(command, args, obj=line_of(project, **about))
 
-        async with started("mcp", "--skill") as program:
-            out, _ = await program.communicate()
+    async def test_the_skill_names_only_tools_that_exist(self, mcp):
+        text = mcp("--skill").output
 
-        text = out.decode()
         named = {word.strip("`.,:;()") for word in text.split()}
         assert text.startswith("---\nname: swarm\n")
         assert {"swarm_run", "mse_pending_wait"} <= named
         assert not {word for word in named if word.startswith(("swarm_", "bp_", "mse_")) and word not in TOOLS}
 
-    async def test_the_configuration_starts_the_server(self, started):
-        async with started("mcp", "--config", "--embedded") as program:
-            out, _ = await program.communicate()
+    @pytest.mark.parametrize(
+        ("args", "server", "chosen"),
+        [
+            ((), None, []),
+            (("--embedded",), None, ["--embedded"]),
+            (("--server", "http://127.0.0.1:1"), None, ["--server", "http://127.0.0.1:1"]),
+            ((), "http://127.0.0.1:2", ["--server", "http://127.0.0.1:2"]),
+        ],
+    )
+    async def test_the_configuration_starts_the_server(self, mcp, args, server, chosen):
+        """A server that stands before the command is the same as one that stands after it."""
+        entry = json.loads(mcp("--config", *args, server=server).output)["mcpServers"]["swarm"]
 
-        entry = json.loads(out)["mcpServers"]["swarm"]
-        assert (sys.executable, ["-m", "swarm_core", "mcp", "--embedded"]) == (entry["command"], entry["args"])
+        assert (sys.executable, ["-m", "swarm_core", "mcp", *chosen]) == (entry["command"], entry["args"])
 
-    async def test_two_places_are_one_too_many(self, started):
-        async with started("mcp", "--embedded", "--server", "http://127.0.0.1:1") as program:
-            _, errors = await program.communicate()
+    @pytest.mark.parametrize(
+        ("args", "server"),
+        [(("--embedded", "--server", "http://127.0.0.1:1"), None), (("--embedded",), "http://127.0.0.1:1")],
+    )
+    async def test_two_places_are_one_too_many(self, mcp, args, server):
+        ended = mcp(*args, server=server)
 
-        assert 2 == program.returncode
-        assert b"--embedded" in errors
+        assert 2 == ended.exit_code
+        assert "--embedded" in ended.output
 
     @pytest.mark.needs("client")
-    async def test_a_server_that_is_not_there_is_told_by_the_tools(self, over_stdio):
-        async with over_stdio("--server", "http://127.0.0.1:9") as tools:
+    async def test_a_server_that_is_not_there_is_told_by_the_tools(self, opened, project):
+        async with opened(project, url="http://127.0.0.1:9") as tools:
             async with asyncio.timeout(60):
                 text, code = await tools.refused("swarm_runs")
 

@@ -67,6 +67,7 @@ class TestDescriptions:
         assert not schema["additionalProperties"]
         assert all(about["description"] for about in schema["properties"].values())
 
+    @pytest.mark.needs("enhance")
     async def test_the_list_has_the_original_tools_and_ours(self, tools):
         listed = {tool.name for tool in (await tools.client.list_tools()).tools}
 
@@ -131,6 +132,7 @@ class TestResources:
         text = told.messages[0].content.text
         assert goal in text and "`reviews`" in text and "swarm_check" in text
 
+    @pytest.mark.needs("operator")
     async def test_blueprints_in_the_authoring_guide_are_right(self, tools):
         guide = (await tools.client.read_resource("mse://guides/blueprint-authoring")).contents[0].text
         shown = [block.split("```")[0] for block in guide.split("```yaml\n")[1:]]
@@ -360,6 +362,18 @@ class TestQuestions:
 
         assert answered["resumed"]
         assert "done" == end["status"]
+
+    async def test_an_answered_run_that_nobody_holds_is_not_watched_for_ever(self, opened, project):
+        async with opened(project) as tools:
+            begun = await tools.call("swarm_run", blueprint=ASK, init_ctx={})
+        async with opened(project) as tools:
+            key = begun["questions"][0]["key"]
+            answered = await tools.call("swarm_answer", key=key, answer=True, by="ada", resume=False)
+            seen = await tools.call("swarm_watch", run_id=begun["run_id"], timeout_secs=86_400)
+            end = await tools.call("swarm_resume", run_id=begun["run_id"], timeout_secs=20)
+
+        assert (False, "waiting", [], "done") == (answered["resumed"], seen["status"], seen["questions"], end["status"])
+        assert "swarm_resume" in seen["next"]
 
 
 class TestGoingOn:

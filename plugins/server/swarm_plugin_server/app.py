@@ -13,18 +13,13 @@ from swarm_core.serving import LiveSwarm, ServerAddress
 from swarm_plugin_server.calls import Calls
 from swarm_plugin_server.limits import Limits
 from swarm_plugin_server.names import OwnNames, names_of
+from swarm_plugin_server.offered import endpoints_of
 from swarm_plugin_server.operators.doorway import roster_of
 from swarm_plugin_server.queries import not_found
 from swarm_plugin_server.replies import refusal_of
-from swarm_plugin_server.routes import own_endpoints, own_sockets
+from swarm_plugin_server.routes import own_sockets
 from swarm_plugin_server.sockets import Socket, serve_socket
 from swarm_plugin_server.state import Serving
-
-
-def endpoints_of(swarm: LiveSwarm) -> dict[str, Endpoint]:
-    """Return the server's own endpoints and those of plugins, by method and path; the server's own come first."""
-    own = {f"{endpoint.method} {endpoint.path}": endpoint for endpoint in own_endpoints()}
-    return {**swarm.catalog.endpoints, **own}
 
 
 def build_app(swarm: LiveSwarm, serving: Serving) -> ASGIApp:

@@ -17,8 +17,8 @@ _MOST_HEADERS = 100
 class BoundedProtocol(HttpToolsProtocol):
     """HTTP over one connection.
 
-    The head of a request is bounded in size and in time. A client that takes nothing of what is sent to it for some time
-    is cut off. When there are too many connections, the one that has been idle the longest makes room; when none is
+    The head of a request is bounded in size and in time. A client that for some time takes nothing of what is sent to
+    it is cut off. When there are too many connections, the one that has been idle the longest makes room; when none is
     idle, the new one is closed.
     """
 

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from swarm_core.errors import RunOwned, SwarmError
 from swarm_core.model.run import RunFilter, StoredRun
 from swarm_core.model.task import FINAL_RUN_STATUSES, RunStatus
 from swarm_core.serving import LiveSwarm
+from swarm_plugin_server.operators.doorway import roster_of
 from swarm_plugin_server.state import Serving
 
 logger = logging.getLogger("swarm.server")
@@ -98,13 +99,18 @@ def _leave(number: int, frame: object) -> None:
 async def wind_up(swarm: LiveSwarm, serving: Serving, reason: str) -> None:
     """Stop taking work, let what is under way end for as long as the grace lasts, and interrupt the rest of it.
 
-    Runs that are interrupted go on at the next start; whoever waits for one over HTTP hears that it was stopped.
+    Runs of which nothing is under way here, as they only wait for operators or answers, are interrupted at once. Those
+    that are interrupted go on at the next start; whoever waits for one over HTTP hears that it was stopped.
     """
     serving.stopping.set()
-    await _until(lambda: not serving.in_flight and not _at_work(swarm), serving.settings.grace)
+
+    def over() -> bool:
+        _interrupt(swarm, _waiting(swarm), reason)
+        return not serving.in_flight and not _at_work(swarm)
+
+    await _until(over, serving.settings.grace)
     serving.leaving.set()
-    for run in _at_work(swarm):
-        swarm.engine.interrupt_run(run.id, reason)
+    _interrupt(swarm, _at_work(swarm), reason)
     if ending := [run.done for run in _at_work(swarm)]:
         await asyncio.wait(ending, timeout=2 * swarm.settings.engine.cancel_grace)
     await _until(lambda: not serving.in_flight and not serving.streams and not serving.websockets, _LAST)
@@ -112,6 +118,17 @@ async def wind_up(swarm: LiveSwarm, serving: Serving, reason: str) -> None:
 
 def _at_work(swarm: LiveSwarm) -> list[Any]:
     return [run for run in swarm.engine.state.runs.values() if not run.done.done()]
+
+
+def _waiting(swarm: LiveSwarm) -> list[Any]:
+    """Return the runs all of whose tasks wait for an answer, or for the reply of an operator who is elsewhere."""
+    asked = roster_of(swarm).asked()
+    return [run for run in _at_work(swarm) if (run.asking or asked[run.id]) and run.busy <= asked[run.id]]
+
+
+def _interrupt(swarm: LiveSwarm, runs: Iterable[Any], reason: str) -> None:
+    for run in runs:
+        swarm.engine.interrupt_run(run.id, reason)
 
 
 async def _until(over: Callable[[], bool], seconds: float) -> None:

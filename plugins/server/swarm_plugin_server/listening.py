@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +16,8 @@ from swarm_plugin_server.operators.wire import ClosingProtocol
 from swarm_plugin_server.settings import ServerSettings
 
 _PING = 15.0  # seconds between pings of a WebSocket, and until one that is not answered closes it
+_LAST = 2.0  # seconds that busy connections have at the end
+_LOOK = 0.01  # seconds between two looks at whether they are done
 _LARGEST_FRAME = 1024 * 1024
 _BACKLOG = 1024
 
@@ -49,15 +51,42 @@ def url_of(listening: socket.socket, settings: ServerSettings) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, whose signals are the command's own, and which tells when it listens."""
+    """Uvicorn, whose signals are the command's own, and which tells when it listens.
+
+    Its own loop looks ten times a second whether it shall stop, and its end takes a tenth of a second at least.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.listens = asyncio.Event()
+        self.listens, self.leaves = asyncio.Event(), asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers right until the end."""
+        while not self.leaves.is_set():
+            await self.on_tick(0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self.leaves.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, and close connections: idle ones now, busy ones with their answers, in the end all."""
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        for _ in range(round(_LAST / _LOOK)):
+            if not state.connections and not state.tasks:
+                return
+            await asyncio.sleep(_LOOK)
+        for connection in state.connections:
+            connection.transport.abort()
+        for task in state.tasks:
+            task.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -73,7 +102,7 @@ async def listening_at(sock: socket.socket, app: ASGIApp, settings: ServerSettin
         await server.listens.wait()
         yield
     finally:
-        server.should_exit = True
+        server.leaves.set()
         await serving
 
 
@@ -91,7 +120,6 @@ def _config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=max(1, int(settings.keep_alive)),
-        timeout_graceful_shutdown=2,
         ws_max_size=_LARGEST_FRAME,
         ws_ping_interval=_PING,
         ws_ping_timeout=_PING,

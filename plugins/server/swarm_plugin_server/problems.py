@@ -46,6 +46,7 @@ _STATUS: tuple[tuple[type[SwarmError], int], ...] = (
     (kinds.EngineClosed, 503),
     (kinds.StoreError, 503),
     (kinds.PluginError, 503),
+    (kinds.SettingsError, 503),
 )
 
 

@@ -98,6 +98,7 @@ class Stream:
             if with_body:
                 async for piece in self._pieces:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await asyncio.sleep(0)  # sending waits for nothing when the client has gone, or takes all at once
             await send(_LAST)
         finally:
             if isinstance(self._pieces, AsyncGenerator):

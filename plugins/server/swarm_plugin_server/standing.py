@@ -19,6 +19,8 @@ from swarm_plugin_server.state import serving_of
 
 _BEGINNING = re.compile(r"(RUN-)?[0-9a-f]{1,15}\Z", re.ASCII)
 _SHOWN = 80
+_PAGE = 500  # rows of a journal that are looked at at once
+_RESUMED = '"run_resumed"'  # as it stands in a row; what only looks like it is sorted out when that is read
 
 
 async def run_of(swarm: LiveSwarm, text: str) -> StoredRun:
@@ -68,7 +70,32 @@ async def result_of(swarm: LiveSwarm, run: StoredRun) -> RunResult:
         standing: RunResult = swarm.engine.status(run.id)
         return evolve(standing, counts=_counts_here(swarm, run) or standing.counts)
     final_ctx = await swarm.history.result(run.id) if run.status is RunStatus.DONE else None
-    return RunResult(run_id=run.id, status=run.status, final_ctx=final_ctx, error=run.error, counts=run.counts)
+    reused, again = await _known_before(swarm, run.id)
+    return RunResult(
+        run_id=run.id,
+        status=run.status,
+        final_ctx=final_ctx,
+        error=run.error,
+        counts=run.counts,
+        reused=reused,
+        again=again,
+    )
+
+
+async def _known_before(swarm: LiveSwarm, run_id: str) -> tuple[int, int]:
+    """Return how many steps were known when a run was begun or last resumed, and how many were under way then."""
+    if is_here(swarm, run_id):
+        standing: RunResult = swarm.engine.status(run_id)
+        return standing.reused, standing.again
+    found, after = None, 0
+    while rows := await swarm.history.store.rows(run_id, after, _PAGE):
+        found = next((row for row in reversed(rows) if _RESUMED in row.body), found)
+        after = rows[-1].last_seq
+    if found is None:
+        return 0, 0
+    events = await swarm.history.events(run_id, found.first_seq - 1, found.last_seq - found.first_seq + 1)
+    facts = next((event.data for event in reversed(events) if event.kind == "run_resumed"), {})
+    return facts.get("reused", 0), facts.get("again", 0)
 
 
 async def end_of(request: HttpRequest, run_id: str, *, seconds: float) -> RunResult | None:

@@ -25,7 +25,7 @@ class Serving:
 
     `token` is None where access is switched off. `ready` is set when what is left of earlier lives has been seen to;
     `stopping` when no more work is taken, `leaving` when streams and sockets must end. `unresumed` tells of runs that
-    could not go on here.
+    could not go on here. `description` is the OpenAPI document, once somebody has asked for it.
     """
 
     settings: ServerSettings
@@ -42,6 +42,7 @@ class Serving:
     unresumed: dict[str, str] = field(factory=dict)
     started_at: float = field(factory=time.time)
     metrics: Metrics = field(factory=Metrics)
+    description: bytes = b""
 
     @property
     def takes_work(self) -> bool:

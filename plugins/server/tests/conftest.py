@@ -25,6 +25,11 @@ from swarm_core.contracts import Operator
 from swarm_core.model.call import Result
 
 PATIENCE = 30
+PLAIN = {"verify": False, "trust_env": False}  # reading the system's certificates takes longer than most tests
+
+
+def client_of(url, headers):
+    return httpx2.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE, **PLAIN)
 
 
 @frozen
@@ -43,7 +48,7 @@ class Served:
 
     def client(self, token=None):
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(base_url=self.base_url, headers=headers, timeout=PATIENCE)
+        return client_of(self.base_url, headers)
 
 
 @pytest.fixture
@@ -71,7 +76,7 @@ async def _served(swarm, settings, *, auth):
     headers = {"authorization": f"Bearer {token.secret}"} if token else {}
     async with (
         listening_at(sock, build_app(swarm, serving), settings),
-        httpx2.AsyncClient(base_url=serving.base_url, headers=headers, timeout=PATIENCE) as http,
+        client_of(serving.base_url, headers) as http,
     ):
         yield Served(serving.base_url, token.secret if token else "", swarm, serving, http)
         serving.leaving.set()
@@ -130,7 +135,7 @@ class ServerProcess:
 
     def client(self, **options):
         headers = {"authorization": f"Bearer {self.token}"} if self.started["token_file"] else {}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **options)
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **PLAIN, **options)
 
     def send(self, number):
         """Send a signal."""
@@ -246,9 +251,9 @@ async def join():
     joined = []
 
     async def begin(served, *roles):
-        async with httpx2.AsyncClient(base_url=served.base_url, timeout=PATIENCE) as http:
-            headers = {"authorization": f"Bearer {served.token}"} if served.token else {}
-            reply = await http.post("/v1/operators", json={"roles": list(roles)}, headers=headers)
+        headers = {"authorization": f"Bearer {served.token}"} if served.token else {}
+        async with client_of(served.base_url, headers) as http:
+            reply = await http.post("/v1/operators", json={"roles": list(roles)})
         assert reply.status_code == 200, reply.text
         joined.append(Seated(served.base_url, reply.json()["sid"], reply.json()["token"]))
         return joined[-1]

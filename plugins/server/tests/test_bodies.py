@@ -180,8 +180,9 @@ class TestSize:
         assert b" 413 " in (await raw(desk.port, head)).split(b"\r\n")[0]
 
     async def test_hb96_a_body_that_never_ends_is_given_up(self, desk, raw):
-        for length in (b"Content-Length: 100", b"Transfer-Encoding: chunked"):
-            answer = await raw(desk.port, _head(desk, "/v1/x/order", length) + b"1\r\n{\r\n")
+        heads = [_head(desk, "/v1/x/order", each) for each in (b"Content-Length: 100", b"Transfer-Encoding: chunked")]
+
+        for answer in await asyncio.gather(*(raw(desk.port, head + b"1\r\n{\r\n") for head in heads)):
             assert b" 408 " in answer.split(b"\r\n")[0]
             assert b"connection: close" in answer.lower()
 

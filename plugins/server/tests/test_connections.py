@@ -3,11 +3,14 @@
 import asyncio
 import subprocess
 import sys
-from socket import IPPROTO_TCP, TCP_NODELAY
+from socket import IPPROTO_TCP, SO_RCVBUF, SOL_SOCKET, TCP_NODELAY, socket
 
 import pytest
 from swarm_plugin_server.listening import bind
 from swarm_plugin_server.settings import ServerSettings
+
+from swarm_core.endpoints import Access, Answer, Endpoint, HttpReply
+from swarm_core.hookspecs import hookimpl
 
 HEAD = b"GET /v1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -97,6 +100,78 @@ class TestNumber:
         assert closed == [b""] * 700
         for _, writer in idle:
             writer.transport.abort()
+
+
+class Pourer:
+    """A plugin that answers with more than a client takes that does not read."""
+
+    SWARM_API = 1
+    PIECE, PIECES = b"x" * 65_536, 256
+
+    async def pour(self, request):
+        async def pieces():
+            while True:
+                yield self.PIECE
+
+        return HttpReply(stream=pieces())
+
+    async def bulk(self, request):
+        return HttpReply(value=self.PIECE * self.PIECES)
+
+    async def sip(self, request):
+        return HttpReply(value=self.PIECE)
+
+    @hookimpl
+    def swarm_register_endpoints(self):
+        facts = {"method": "GET", "summary": "Pour", "tag": "pour", "access": Access.PUBLIC}
+        answers = {200: Answer(media_type="application/octet-stream")}
+        return [
+            Endpoint(path=f"/v1/{name}", name=name, handler=getattr(self, name), answers=answers, **facts)
+            for name in ("pour", "bulk", "sip")
+        ]
+
+
+def deaf(port):
+    """A connection whose other side buffers little."""
+    sock = socket()
+    sock.setsockopt(SOL_SOCKET, SO_RCVBUF, 4_096)
+    sock.connect(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock
+
+
+def is_cut(sock):
+    """Tell whether the other side has closed; what is sent means nothing there."""
+    try:
+        sock.send(b"\r\n")
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+class TestStalled:
+    @pytest.fixture
+    async def impatient(self, serve):
+        return await serve(plugins=[Pourer()], settings=ServerSettings(port=0, stall=0.6, keep_alive=60))
+
+    @pytest.mark.parametrize(("path", "calls"), [(b"/v1/pour", 1), (b"/v1/bulk", 1), (b"/v1/sip", 300)])
+    async def test_p31_a_client_that_never_reads_is_cut_off(self, impatient, eventually, path, calls):
+        with deaf(impatient.port) as stalled:
+            stalled.send((HEAD.replace(b"/v1/healthz", path) + b"\r\n") * calls)
+
+            assert (await impatient.http.get("/v1/healthz")).text == "ok"
+            await eventually(lambda: is_cut(stalled) and not impatient.serving.streams)
+
+    async def test_one_that_reads_slowly_gets_everything(self, impatient):
+        reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port, limit=65_536)
+        writer.write(HEAD.replace(b"healthz", b"bulk") + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(Pourer.PIECES):
+            await asyncio.sleep(0.006)
+            assert await reader.readexactly(65_536) == Pourer.PIECE
+        writer.close()
 
 
 class TestCalls:

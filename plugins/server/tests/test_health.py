@@ -1,9 +1,18 @@
 """Whether the server is there, whether it takes work, what it counts, and what it is made of."""
 
+import asyncio
+import threading
+
 from prometheus_client.parser import text_string_to_metric_families
 
 STEP = {"kind": "assign", "at": {"op": "path", "at": "$.out"}, "value": {"op": "lit", "value": 1}}
 BLUEPRINT = {"schema_version": "0.1.0", "id": "b", "flow": STEP, "agents": []}
+
+
+def working(name):
+    """Return a Blueprint of one step that a function carries out."""
+    step = {"kind": "step", "ref": "a", "in": {"op": "lit", "value": 1}, "out": {"op": "path", "at": "$.out"}}
+    return {"id": name, "flow": step, "agents": [{"name": "a", "kind": "function", "spec": {"fn_id": name}}]}
 
 
 class TestHealth:
@@ -13,6 +22,30 @@ class TestHealth:
 
         assert (answer.status_code, answer.text) == (200, "ok")
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+    async def test_p19_it_is_told_while_workers_block_a_thread_and_sleep(self, serve, eventually):
+        blocking, go_on, sleeping = threading.Event(), threading.Event(), asyncio.Event()
+
+        def blocks(input):
+            blocking.set()
+            go_on.wait()
+
+        async def sleeps(input):
+            sleeping.set()
+            await asyncio.Event().wait()
+
+        served = await serve(functions={"blocks": blocks, "sleeps": sleeps})
+        runs = [await served.swarm.launch(working(name)) for name in ("blocks", "sleeps")]
+        try:
+            await eventually(lambda: blocking.is_set() and sleeping.is_set())
+            async with served.client() as anybody:
+                told = [(await anybody.get("/v1/healthz")).text for _ in range(20)]
+            listed = (await served.http.get("/v1/runs?status=running")).json()["runs"]
+        finally:
+            go_on.set()
+
+        assert told == ["ok"] * 20
+        assert {run["id"] for run in listed} == {run.id for run in runs}
 
     async def test_ready_is_whoever_takes_work(self, served):
         async with served.client() as anybody:

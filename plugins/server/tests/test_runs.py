@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from swarm_core import Swarm
+from swarm_core.errors import SettingsError
 from swarm_core.settings import Settings
 
 
@@ -199,6 +200,13 @@ class TestListed:
 
         assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(400, "bad_query")] * len(wrong)
 
+    async def test_without_a_store_of_runs_it_is_503_and_says_so(self, served):
+        served.swarm.store = None
+
+        answer = await served.http.get("/v1/runs")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, SettingsError.code)
+
     async def test_a_page_before_a_run_that_is_not_there_is_404(self, served):
         assert (await served.http.get("/v1/runs?before=RUN-0000000000000000")).status_code == 404
 
@@ -295,6 +303,23 @@ class TestGoingOn:
         assert failed.headers["location"] == f"/v1/runs/{failed.json()['id']}"
         assert (await ended(failed.json()["id"]))["final_ctx"] == {"a": 1, "b": "done"}
         assert (await ended(whole.json()["id"]))["final_ctx"] == {"a": 2, "b": "done"}
+
+    async def test_how_much_was_known_before_is_told_with_the_end_whoever_carried_it_out(
+        self, served, serve, workers, begin, ended
+    ):
+        resumed = await _interrupted(served, workers, begin)
+        workers.open.set()
+        await served.http.post(f"/v1/runs/{resumed}/resume")
+        here = await ended(resumed)
+        rerun = (await served.http.post(f"/v1/runs/{resumed}/rerun", json={"from": ["/1"]})).json()["id"]
+        new = await begin()
+        here_too = [await ended(each) for each in (rerun, new)]
+
+        elsewhere = await serve()
+        there = [(await elsewhere.http.get(f"/v1/runs/{each}/result")).json() for each in (resumed, rerun, new)]
+
+        assert [here, *here_too] == there
+        assert [(told.get("reused"), told.get("again")) for told in there] == [(1, 1), (1, None), (None, None)]
 
     async def test_rerun_from_nowhere_is_refused(self, served, workers, begin, ended):
         workers.open.set()

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from swarm_plugin_server.place import folder_of
 from swarm_plugin_server.settings import ServerSettings, read_settings
+from websockets.sync.client import connect
 
 from swarm_core import Settings
 from swarm_core.errors import SettingsError
@@ -25,9 +26,39 @@ SLOW = {
     "flow": {"kind": "step", "ref": "a", "in": {"op": "lit", "value": 1}, "out": {"op": "path", "at": "$.out"}},
     "agents": [{"name": "a", "kind": "function", "spec": {"fn_id": "slow"}}],
 }
+
+
+def path(at):
+    return {"op": "path", "at": at}
+
+
+def step(ref):
+    return {"kind": "step", "ref": ref, "in": {"op": "lit", "value": 1}, "out": path("$.told")}
+
+
+WAITING = {
+    "id": "waiting",
+    "operators": [{"name": "desk"}],
+    "agents": [
+        {"name": "operator", "kind": "operator", "spec": {"operator_ref": "desk"}},
+        {"name": "asker", "kind": "function", "spec": {"fn_id": "asks"}},
+    ],
+    "flow": {
+        "kind": "fanout",
+        "items": {"op": "lit", "value": [True, False]},
+        "bind": path("$.left"),
+        "body": {"kind": "branch", "cond": path("$.left"), "then": step("operator"), "else": step("asker")},
+        "join": "all",
+        "out": path("$.lanes"),
+    },
+}
 SWARMFILE = """
 import asyncio, pathlib
 from swarm_core import function
+
+@function
+async def asks(call):
+    return await call.context.ask("May it go?")
 
 @function
 async def slow(value):
@@ -62,10 +93,9 @@ def swarm(tmp_path, monkeypatch, capsys):
     return run
 
 
-def launch(http):
-    answer = http.post(
-        "/v1/tasks", json={"blueprint": {"kind": "inline", "value": SLOW}, "init_ctx": {}, "detach": True}
-    )
+def launch(http, blueprint=SLOW):
+    body = {"blueprint": {"kind": "inline", "value": blueprint}, "init_ctx": {}, "detach": True}
+    answer = http.post("/v1/tasks", json=body)
     assert answer.status_code == 202, answer.text
     return answer.json()["run_id"]
 
@@ -279,6 +309,28 @@ class TestStop:
         with server.client() as http:
             assert [run["status"] for run in http.get("/v1/runs").json()["runs"]] == ["done"]
 
+    def test_p37_runs_that_only_wait_for_somebody_do_not_hold_it_up(self, server_process, project):
+        server = server_process("--grace", "1h")
+        with server.client() as http:
+            operator = http.post("/v1/operators", json={"roles": ["desk"]}).json()
+            headers = {"authorization": f"Bearer {operator['token']}"}
+            address = f"{server.url.replace('http', 'ws', 1)}/v1/operators/{operator['sid']}/ws"
+            with connect(address, additional_headers=headers) as desk:
+                waiting = launch(http, WAITING)
+                assert json.loads(desk.recv(timeout=30))["type"] == "spawn"
+                wait_for(lambda: http.get("/v1/questions?open=true").json()["questions"])
+                server.send(signal.SIGTERM)
+                assert server.wait() == 0
+
+        server.restart()
+        with server.client() as http, connect(address, additional_headers=headers) as desk:
+            spawn = json.loads(desk.recv(timeout=30))
+            desk.send(json.dumps({"type": "spawn_ack", "req_id": spawn["req_id"], "value": "from the desk"}))
+            (question,) = wait_for(lambda: http.get("/v1/questions?open=true").json()["questions"])
+            http.post(f"/v1/questions/{question['key']}/answer", json={"answer": "from somebody"})
+            ended = http.get(f"/v1/runs/{waiting}/result?wait=20").json()
+        assert [lane["told"] for lane in ended["final_ctx"]["lanes"]] == ["from the desk", "from somebody"]
+
     def test_p37_the_second_signal_ends_it_at_once(self, server_process, project):
         server = server_process("--grace", "1h")
         with server.client() as http:
@@ -326,7 +378,7 @@ class TestStop:
         server = server_process()
         body = {"blueprint": {"kind": "inline", "value": SLOW}, "init_ctx": {}}
         with server.client() as http, contextlib.suppress(httpx2.ReadTimeout):
-            http.post("/v1/tasks", json=body, timeout=1)
+            http.post("/v1/tasks", json=body, timeout=httpx2.Timeout(30, read=0.3))
         wait_for((project / "begun").exists)
         (project / "go").touch()
 

@@ -350,6 +350,7 @@ class TestDetached:
 
         assert {answer.status_code for answer in told} == {202}
         assert {answer.json()["run_id"] for answer in (*told, after)} == {run_id}
+        assert sorted(answer.json()["known"] for answer in (*told, after)) == [False, *[True] * 5]
         assert (after.status_code, after.json()["final_ctx"], gate.begun) == (200, {"out": {"begun": 1}}, 1)
         assert after.json()["bound_version"] == told[0].json()["bound_version"]
 

@@ -10,8 +10,8 @@ from attrs import frozen
 from swarm_core.attachments import Attachments
 from swarm_core.errors import RunEnded, RunOwned
 from swarm_core.model.operator import OperatorKind, SessionRequest
-from swarm_plugin_mcp.backend import Json, Order, SeatHeld, Source
-from swarm_plugin_mcp.embedded import explaining, keeping, work
+from swarm_plugin_mcp.backend import Json, Offered, Order, SeatHeld, Source
+from swarm_plugin_mcp.embedded import endpoints, explaining, keeping, work
 from swarm_plugin_mcp.embedded.reading import document_of
 from swarm_plugin_mcp.embedded.seat import EmbeddedSeat, sit_down
 from swarm_plugin_mcp.errors import ToolRefused
@@ -85,6 +85,10 @@ class Embedded:
     async def steps(self, run_id: str) -> list[Json]:
         return [step.as_json() for step in await self.swarm.history.steps(run_id)]
 
+    def carries(self, run_id: str) -> bool:
+        state = self.swarm.engine.state
+        return run_id in state.runs or run_id in state.parked
+
     async def result(self, run_id: str) -> Any:
         return await self.swarm.history.result(run_id)
 
@@ -129,6 +133,9 @@ class Embedded:
         await (store.archive_id(id, by=by) if archived else store.unarchive_id(id, by=by))
 
     # others ----------------------------------------------------------------------------------------------------
+
+    async def call(self, offered: Offered) -> Any:
+        return await endpoints.call(self.swarm, offered)
 
     async def doctor(self) -> Json:
         kept = self.swarm.blueprints

@@ -10,11 +10,8 @@ from attrs import frozen
 
 from swarm_core.codec import blueprint_json, unstructure
 from swarm_core.model.operator import OperatorKind, SessionRequest
-from swarm_core.model.version import Fixed
-from swarm_core.selecting import parse_source
-from swarm_core.settings import STANDARD_SET
-from swarm_plugin_mcp.backend import Json, Order, SeatHeld, Source
-from swarm_plugin_mcp.errors import ToolRefused
+from swarm_plugin_mcp.backend import Json, Offered, Order, SeatHeld, Source
+from swarm_plugin_mcp.errors import ToolRefused, not_offered
 from swarm_plugin_mcp.remote.seat import RemoteSeat
 
 if TYPE_CHECKING:
@@ -35,22 +32,17 @@ class Remote:
     def place(self) -> Json:
         return {"mode": "server", "url": self.client.url}
 
-    async def _source(self, source: Source) -> Any:
-        """Return a Blueprint as it is sent: a file is read here and sent whole, digits of a version are made whole."""
+    def _source(self, source: Source) -> Any:
+        """Return a Blueprint as the client takes it: a file is read here and sent whole."""
         if isinstance(source.value, Path):
             return blueprint_json(self.reader.read(source.value).blueprint)
-        if isinstance(source.value, str):
-            ref = parse_source(source.value)
-            if isinstance(ref.version, Fixed):
-                entry = await self.client.blueprints.version(ref.id, ref.version.value)
-                return {"kind": "id", "id": ref.id, "version": {"kind": "fixed", "value": entry["version"]}}
         return source.value
 
     # runs ------------------------------------------------------------------------------------------------------
 
     async def launch(self, order: Order) -> str:
         launched = await self.client.tasks.launch(
-            await self._source(order.source),
+            self._source(order.source),
             init_ctx=order.init_ctx,
             bind=order.bind,
             layer_set=order.layers,
@@ -91,12 +83,14 @@ class Remote:
     async def steps(self, run_id: str) -> list[Json]:
         return [unstructure(step) for step in await self.client.runs.steps(run_id)]
 
+    def carries(self, run_id: str) -> bool:
+        return True
+
     async def result(self, run_id: str) -> Any:
         return (await self.client.runs.result(run_id)).final_ctx
 
     async def events(self, run_id: str, after: int, limit: int) -> list[Json]:
-        found = await self.client.runs.recorded(run_id, after=after)
-        return [event.as_json() for event in found[:limit]]
+        return [event.as_json() for event in await self.client.runs.recorded(run_id, after=after, limit=limit)]
 
     async def follow(self, run_id: str, after: int) -> AsyncIterator[Json]:
         async for event in self.client.runs.events(run_id, after=after):
@@ -113,18 +107,14 @@ class Remote:
     # Blueprints ------------------------------------------------------------------------------------------------
 
     async def check(self, source: Source, bind: Mapping[str, str], layers: str) -> list[Json]:
-        found = await self.client.check(await self._source(source), bind=bind, layer_set=layers)
+        found = await self.client.check(self._source(source), bind=bind, layer_set=layers)
         return [problem.as_json() for problem in found]
 
     async def explain(self, source: Source, bind: Mapping[str, str], layers: str) -> Json:
-        if bind or layers != STANDARD_SET:
-            raise _not_there("explaining a Blueprint with bind or layers", "swarm_check takes them")
-        return dict(await self.client.explain(await self._source(source)))
+        return dict(await self.client.explain(self._source(source), bind=bind, layer_set=layers))
 
     async def blueprints(self, *, archived: bool) -> list[Json]:
-        if archived:
-            raise _not_there("listing archived Blueprints", "bp_show shows one that you can name")
-        return [dict(entry) for entry in await self.client.blueprints.list()]
+        return [dict(entry) for entry in await self.client.blueprints.list(archived=archived)]
 
     async def blueprint(self, id: str, selector: str | None) -> Json:
         if selector is None:
@@ -135,17 +125,35 @@ class Remote:
         return [dict(entry) for entry in await self.client.blueprints.history(id, limit=limit)]
 
     async def add(self, source: Source, *, message: str, by: str) -> Json:
-        document = await self._source(source)
+        document = self._source(source)
         if not isinstance(document, Mapping) or not isinstance(document.get("id"), str):
             raise ToolRefused("bad_arguments", "what is to be kept is a Blueprint as a document, with its id")
-        kept = dict(await self.client.blueprints.add(document["id"], document))
-        note = {"note": "the server keeps no message of this call"} if message else {}
-        return {**kept, "added": kept.pop("seeded"), **note}
+        kept = dict(await self.client.blueprints.add(document["id"], document, message=message, by=by))
+        return {**kept, "added": kept.pop("seeded")}
 
     async def archive(self, id: str, *, archived: bool, by: str) -> None:
         await (self.client.blueprints.archive(id) if archived else self.client.blueprints.unarchive(id))
 
     # others ----------------------------------------------------------------------------------------------------
+
+    async def call(self, offered: Offered) -> Any:
+        from swarm_plugin_client import ServerRefused
+
+        try:
+            return await self.client.call(
+                offered.method,
+                offered.route,
+                path=offered.path,
+                query=offered.query,
+                body=offered.body,
+                held=True,
+            )
+        except ServerRefused as error:
+            if error.code != "no_route":
+                raise
+            odd = [text for text in offered.path.values() if "/" in text]  # it makes another address
+            said = ToolRefused("not_found", f"nothing has the id {odd[0]!r}") if odd else not_offered(offered.route)
+            raise said from None
 
     async def doctor(self) -> Json:
         return {**self.place, **await self.client.doctor()}
@@ -161,7 +169,3 @@ class Remote:
 
     async def worker_submit(self, handle: str, value: Any, *, ok: bool, part: str | None) -> None:
         await self.client.worker(handle).submit(value, ok=ok, part=part)
-
-
-def _not_there(what: str, hint: str) -> ToolRefused:
-    return ToolRefused("not_on_a_server", f"{what} does not work on a server yet", hint=hint)

@@ -6,12 +6,22 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from swarm_plugin_mcp.tool import McpTool
-from swarm_plugin_mcp.tools import blueprints, checking, operators, questions, running, runs, servers, workers
+from swarm_plugin_mcp.tools import (
+    blueprints,
+    checking,
+    enhance,
+    operators,
+    questions,
+    running,
+    runs,
+    servers,
+    workers,
+)
 
-_ROOMS = (running, runs, questions, checking, blueprints, operators, workers, servers)
+_ROOMS = (running, runs, questions, checking, blueprints, enhance, operators, workers, servers)
 
 TOOLS: Mapping[str, McpTool] = MappingProxyType({tool.name: tool for room in _ROOMS for tool in room.TOOLS})
-"""Every tool by its name."""
+"""Every tool by its name, also those that need other plugins."""
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {

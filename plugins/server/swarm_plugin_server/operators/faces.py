@@ -55,7 +55,8 @@ class Faces(Operator, SeniorBridge, SpawnHook):
             }
 
         try:
-            return _result_of(cast(SpawnAck, await self._session.ask("spawn", self._seat, spawn, SpawnAck)))
+            reply = await self._session.ask("spawn", self._seat, call.task_id, spawn, SpawnAck)
+            return _result_of(cast(SpawnAck, reply))
         except WorkerFailed:
             if call.context.latest is None or call.context.latest is before:
                 raise
@@ -87,10 +88,13 @@ class Faces(Operator, SeniorBridge, SpawnHook):
         ended = result.value if isinstance(result, Result) else str(result) or type(result).__name__
         _check_size("the result", ended)
         frame = {"type": "hook_after", "task_id": call.task_id, "agent": call.agent, "attempt": call.attempt}
-        self._session.tell("ha", self._seat, lambda req_id, _: _framed(req_id, frame) | {"result": ended})
+        frame |= {"result": ended}
+        self._session.tell("ha", self._seat, call.task_id, lambda req_id, _: _framed(req_id, frame))
 
     async def _put(self, kind: str, frame: dict[str, Any], wants: type[Reply]) -> Reply:
-        return await self._session.ask(kind, self._seat, lambda req_id, _: _framed(req_id, frame), wants)
+        return await self._session.ask(
+            kind, self._seat, frame["task_id"], lambda req_id, _: _framed(req_id, frame), wants
+        )
 
     async def _next(self, registry: Registry[T]) -> T:
         """Return who has the role now, once somebody has; raises OperatorGone, when it was the session that ended."""

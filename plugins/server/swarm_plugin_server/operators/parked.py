@@ -27,11 +27,12 @@ class OperatorGone(WorkerFailed):
 class Parked:
     """A frame that is kept until it is sent, or, when it asks for a reply of class `wants`, until that is there.
 
-    `seat` is the id under which the operator was asked: its own, or that of a role.
+    `seat` is the id under which the operator was asked: its own, or that of a role; `task_id` is what it is about.
     """
 
     req_id: str
     seat: str
+    task_id: str
     make: Make
     wants: type[Reply] | None = None
     sent: bool = False

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -168,6 +169,12 @@ class Roster:
         for session in list(self._sessions.values()):
             if not session.connected and session.seen_at <= longest_ago:
                 self._forget(session)
+
+    def asked(self) -> Counter[str]:
+        """Return how many tasks of each run wait for a reply of an operator, by the run's id."""
+        waiting = {task_id for session in self for task_id in session.asked()}
+        found = (self._swarm.engine.state.tasks.get(task_id) for task_id in waiting)
+        return Counter(task.run.id for task in found if task is not None and task.run is not None)
 
     # roles ---------------------------------------------------------------------------------------------------------
 

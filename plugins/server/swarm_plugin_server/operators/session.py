@@ -63,10 +63,14 @@ class Session:
         """Return how many frames wait to be sent or replied to."""
         return len(self._parked)
 
+    def asked(self) -> Iterator[str]:
+        """Yield the tasks that wait for a reply of its."""
+        return (parked.task_id for parked in self._parked.values() if parked.wants is not None)
+
     # for the engine ------------------------------------------------------------------------------------------------
 
-    async def ask(self, kind: str, seat: str, make: Make, wants: type[Reply]) -> Reply:
-        """Send a frame and return the reply to it; `make` gets what the frame is given, with its req_id.
+    async def ask(self, kind: str, seat: str, task_id: str, make: Make, wants: type[Reply]) -> Reply:
+        """Send a frame about a task and return the reply to it; `make` gets the frame's req_id and the server's URL.
 
         While the operator is away the frame waits. Raises: OperatorGone, when it will not come back, or not in this
         role; WorkerFailed, when there was no reply in time.
@@ -75,7 +79,8 @@ class Session:
             if self.ended:
                 raise OperatorGone(self.sid)
             reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-            parked = Parked(req_id=self._req_id(kind), seat=seat, make=make, wants=wants, reply=reply)
+            req_id = self._req_id(kind)
+            parked = Parked(req_id=req_id, seat=seat, task_id=task_id, make=make, wants=wants, reply=reply)
             self._park(parked)
             try:
                 async with asyncio.timeout(self.reply_time):
@@ -87,8 +92,8 @@ class Session:
             finally:
                 self._drop(parked)
 
-    def tell(self, kind: str, seat: str, make: Make) -> None:
-        """Send a frame that needs no reply, once: now, or when the operator is back.
+    def tell(self, kind: str, seat: str, task_id: str, make: Make) -> None:
+        """Send a frame about a task that needs no reply, once: now, or when the operator is back.
 
         Raises: OperatorGone; WorkerFailed, when too much waits for the operator.
         """
@@ -96,7 +101,7 @@ class Session:
             raise OperatorGone(self.sid)
         if len(self._parked) >= 2 * self.most:
             raise WorkerFailed(f"too much waits for the operator {self.sid}, who is away", kind="operator_away")
-        self._park(Parked(req_id=self._req_id(kind), seat=seat, make=make))
+        self._park(Parked(req_id=self._req_id(kind), seat=seat, task_id=task_id, make=make))
 
     def _park(self, parked: Parked) -> None:
         self._parked[parked.req_id] = parked

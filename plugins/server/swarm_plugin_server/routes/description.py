@@ -12,6 +12,7 @@ from importlib.resources import files
 from swarm_core.endpoints import Access, Answer, Endpoint, HttpReply, HttpRequest
 from swarm_core.model.access import Verb
 from swarm_plugin_server.openapi import openapi
+from swarm_plugin_server.replies import json_bytes
 from swarm_plugin_server.state import serving_of
 
 _HTML = "text/html; charset=utf-8"
@@ -20,8 +21,11 @@ _HTML = "text/html; charset=utf-8"
 async def describe(request: HttpRequest) -> HttpReply:
     """Return the OpenAPI document of everything that is served, plugins' endpoints included."""
     serving = serving_of(request.swarm)
-    number = version("swarm-plugin-server")
-    return HttpReply(value=openapi(serving.endpoints.values(), version=number, url=serving.base_url))
+    if not serving.description:
+        number = version("swarm-plugin-server")
+        document = openapi(serving.endpoints.values(), version=number, url=serving.base_url)
+        serving.description = json_bytes(document)
+    return HttpReply(value=serving.description)
 
 
 async def docs(request: HttpRequest) -> HttpReply:

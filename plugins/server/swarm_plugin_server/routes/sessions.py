@@ -9,7 +9,6 @@ from attrs import frozen
 from swarm_core.endpoints import Access, Answer, Endpoint, HttpReply, HttpRequest
 from swarm_core.errors import did_you_mean
 from swarm_core.model.access import CapToken, Role, Verb
-from swarm_core.serving import LiveSwarm
 from swarm_core.tokens import decode_token, encode_token
 from swarm_plugin_server.problems import Refused
 
@@ -77,12 +76,8 @@ def _role(text: str) -> Role:
 
 async def detach(request: HttpRequest) -> HttpReply:
     """End the session that the bearer is the id of; its token is no longer good."""
-    _end(request.swarm, request.caller.token or "")
+    request.swarm.engine.end_session(request.caller.token or "")
     return HttpReply(status=204)
-
-
-def _end(swarm: LiveSwarm, session_id: str) -> None:
-    swarm.engine.end_session(session_id)
 
 
 ENDPOINTS = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakValueDictionary
 
 from attrs import field, frozen
 
@@ -66,10 +68,14 @@ class TaskRequest:
 
 @frozen(kw_only=True)
 class TaskLaunched:
-    """A run that was launched; `bound_version` can be used in selectors."""
+    """A run that was launched; `bound_version` can be used in selectors.
+
+    `known` tells that it was launched under the same idempotency key before.
+    """
 
     run_id: str
     status: RunStatus
+    known: bool
     bound_version: str
     effective_ttl_secs: int
     ttl_source: str
@@ -82,6 +88,7 @@ class TaskDone:
     final_ctx: Any
     run_id: str
     status: RunStatus
+    known: bool
     bound_version: str
     effective_ttl_secs: int
     ttl_source: str
@@ -117,31 +124,36 @@ async def launch(request: HttpRequest) -> HttpReply:
 
 async def _begin(request: HttpRequest, body: TaskRequest) -> _Begun:
     swarm, key = request.swarm, request.headers["Idempotency-Key"]
-    fingerprint = None if key is None else _fingerprint(body)
-    if key is not None and (known := await _known(swarm, key)) is not None:
+    if key is None:
+        return await _launch(request, body)
+    if not key or len(key) > _LONGEST_KEY:
+        raise Refused(400, "bad_idempotency_key", f"an Idempotency-Key has 1 to {_LONGEST_KEY} characters")
+    fingerprint = _fingerprint(body)
+    async with swarm.services.setdefault(_Turns, _Turns()).of(key):
+        if (known := await _known(swarm, key)) is None:
+            return await _launch(request, body, key=key, fingerprint=fingerprint)
         _check_same(known, fingerprint)
         return await _again(swarm, known, body)
+
+
+async def _launch(request: HttpRequest, body: TaskRequest, **once: str) -> _Begun:
+    """Launch a run; `once` is a key, and the fingerprint of what is launched under it."""
+    swarm = request.swarm
     check_room(swarm)
     session = _session(swarm, body, request.headers["traceparent"])
     prepared = await prepare(swarm, Wanted(blueprint=body.blueprint, bind=body.bind, layer_set=body.layer_set))
+    operator = (body.operator or TaskOperator()).id
+    given: dict[str, Any] = {"operator_id": operator, "request": session, "budget": body.budget, **once}
     try:
-        launched = await swarm.launch(
-            prepared,
-            init_ctx=body.init_ctx,
-            operator_id=(body.operator or TaskOperator()).id,
-            request=session,
-            key=key,
-            budget=body.budget,
-            fingerprint=fingerprint,
-        )
-    except (RunEnded, RunOwned) as error:  # another call with the key was faster, and its run too
-        return await _again(swarm, await swarm.history.stands(error.run_id), body)
-    if key is not None:
-        _check_same(await swarm.history.stands(launched.id), fingerprint)
+        launched = await swarm.launch(prepared, init_ctx=body.init_ctx, **given)
+    except (RunEnded, RunOwned) as error:  # another process was faster with the same key
+        known = await swarm.history.stands(error.run_id)
+        _check_same(known, once["fingerprint"])
+        return await _again(swarm, known, body)
     kept = prepared.document.kept
     version = prepared.canonical()[1] if kept is None else kept["version"]
     ttl, source = _ttl(body, prepared.blueprint.metadata.default_run_ttl_secs)
-    facts = {"bound_version": version, "effective_ttl_secs": ttl, "ttl_source": source}
+    facts = {"known": False, "bound_version": version, "effective_ttl_secs": ttl, "ttl_source": source}
     return _Begun(run_id=launched.id, status=launched.status, ttl=ttl, facts=facts)
 
 
@@ -182,10 +194,19 @@ def _ttl(body: TaskRequest, of_blueprint: int | None) -> tuple[int, str]:
 # the same again ----------------------------------------------------------------------------------------------
 
 
+class _Turns:
+    """Lets launches under one key follow one another: the first begins the run, the others know it."""
+
+    def __init__(self) -> None:
+        self._by_key: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, key: str) -> asyncio.Lock:
+        """Return what a launch under a key holds while it begins its run."""
+        return self._by_key.setdefault(key, asyncio.Lock())
+
+
 async def _known(swarm: LiveSwarm, key: str) -> StoredRun | None:
-    """Return the run that was launched under a key; raises Refused, when it cannot be one."""
-    if not key or len(key) > _LONGEST_KEY:
-        raise Refused(400, "bad_idempotency_key", f"an Idempotency-Key has 1 to {_LONGEST_KEY} characters")
+    """Return the run that was launched under a key."""
     found = None if swarm.store is None else await swarm.store.find(key)
     return None if found is None else await swarm.history.stands(found.id)
 
@@ -196,7 +217,7 @@ def _fingerprint(body: TaskRequest) -> str:
     return digest_of({name: each for name, each in said.items() if name not in ("detach", "ttl_secs")})
 
 
-def _check_same(known: StoredRun, fingerprint: str | None) -> None:
+def _check_same(known: StoredRun, fingerprint: str) -> None:
     """Refuse a key that was used for another launch; raises Refused (422)."""
     if known.launch.get("fingerprint", fingerprint) != fingerprint:
         text = f"the Idempotency-Key was used for another launch, which began {known.id}"
@@ -212,7 +233,7 @@ async def _again(swarm: LiveSwarm, known: StoredRun, body: TaskRequest) -> _Begu
     ttl, source = _ttl(body, blueprint.get("metadata", {}).get("default_run_ttl_secs"))
     kept = known.launch.get("kept") or {}
     version = kept.get("version") or known.blueprint_hash
-    facts = {"bound_version": version, "effective_ttl_secs": ttl, "ttl_source": source}
+    facts = {"known": True, "bound_version": version, "effective_ttl_secs": ttl, "ttl_source": source}
     return _Begun(run_id=known.id, status=status, ttl=ttl, facts=facts)
 
 
