@@ -9,7 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 import pytest
 from attrs import define, field, frozen
@@ -114,16 +114,22 @@ class Starter:
     """A process that has loaded `swarm`, and carries each command out in a fork of itself."""
 
     SOURCE = """
-import json, os, sys
+import json, os, pkgutil, sys
+from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from importlib.metadata import entry_points
 
 (script,) = entry_points(group="console_scripts", name="swarm")
 main = script.load()
-for name in ("httpx2", "tenacity", "swarm_plugin_client.remote", "swarm_core.swarm", "swarm_core.cli.remote_run"):
+for package in ("swarm_core.cli", "swarm_core.history", "swarm_core.builtin", "swarm_plugin_client"):
+    for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+        import_module(module.name)
+# what is loaded or made at the first use is there before the fork
+for name in ("anyio._backends._asyncio", "httpcore2"):
     import_module(name)
-settings = import_module("swarm_core.settings").Settings()
-import_module("swarm_core.host").Host.load(None, settings, builtin=(import_module("swarm_core.builtin"),), strict=False)
+sys.argv = ["swarm", "run", sys.argv[1], "--quiet", "--store", "memory://"]
+with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), suppress(SystemExit):
+    main()
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
@@ -147,12 +153,17 @@ for line in sys.stdin:
 """
 
     def __init__(self):
-        self._process = None
+        self._process = self._folder = None
 
     def run(self, argv, cwd, env):
         if self._process is None:
+            self._folder = TemporaryDirectory()
+            first = furnish(Path(self._folder.name)) / "doubling.yaml"
             self._process = subprocess.Popen(
-                [sys.executable, "-c", self.SOURCE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, "-c", self.SOURCE, str(first)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
         with NamedTemporaryFile() as out, NamedTemporaryFile() as err:
             asked = {"argv": argv, "cwd": str(cwd), "env": env, "out": out.name, "err": err.name}
@@ -168,6 +179,7 @@ for line in sys.stdin:
             self._process.stdin.close()
             self._process.wait(PATIENCE)
             self._process.stdout.close()
+            self._folder.cleanup()
 
 
 _STARTER = Starter()
