@@ -128,6 +128,15 @@ class TestStore:
         assert ended.out.count("whole") == 2
         assert ended.err == ""
 
+    def test_a_server_that_is_only_set_is_told_to_be_no_store(self, copy, cli, monkeypatch):
+        copy()
+        monkeypatch.setenv("SWARM_SERVER", "http://127.0.0.1:1")
+
+        ended = [cli("audit", *words) for words in (["verify", "--all"], ["head", "RUN-1"], ["export", "RUN-1"])]
+
+        assert [2, 2, 2] == [one.code for one in ended]
+        assert all("works on a store itself, not over a server" in one.err for one in ended)
+
     @each_example
     @given(data=st.data())
     def test_each_single_byte_of_a_row_counts(self, edited, found, data):

@@ -37,7 +37,15 @@ def audit() -> None:
 
 def _store_option(command: F) -> F:
     text = "Where runs are kept, such as sqlite:///runs.db; default: as for `swarm runs`."
-    return click.option("--store", metavar="URL", help=text)(command)
+    return click.option("--store", metavar="URL", callback=_only_store, help=text)(command)
+
+
+def _only_store(ctx: click.Context, parameter: click.Parameter, store: str | None) -> str | None:
+    """Refuse to look at a server that is only set: the links of a chain are in its store."""
+    if store is None and not ctx.resilient_parsing and command_line(ctx).settings().client.server is not None:
+        text = f"{ctx.command_path} works on a store itself, not over a server; name the store with --store URL"
+        raise click.UsageError(text)
+    return store
 
 
 def _json_option(text: str) -> Callable[[F], F]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,11 @@ class Home:
         """The project's folder."""
         return project_folder(self.settings)
 
-    @property
+    @cached_property
     def tools(self) -> Mapping[str, McpTool]:
         """The tools that there are with the plugins that are here."""
-        return {name: tool for name, tool in TOOLS.items() if tool.needs is None or is_here(tool.needs, self.settings)}
+        here = {needed for needed in {tool.needs for tool in TOOLS.values()} if is_here(needed, self.settings)}
+        return {name: tool for name, tool in TOOLS.items() if tool.needs in here}
 
     async def errand(self, name: str, begin: Callable[[], Coroutine[Any, Any, Any]], *, timeout: float) -> Any:
         """Return whether something is done, and what came of it; who asks while it is under way waits for the same.
