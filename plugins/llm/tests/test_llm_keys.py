@@ -102,7 +102,7 @@ async def test_a_key_of_the_keyring_is_used(bench, server, tmp_path, monkeypatch
             return CANARY if (service, username) == ("llm", "ann") else None
 
         def set_password(self, service, username, password):
-            raise NotImplementedError
+            raise keyring.errors.PasswordSetError("this keyring is only read")
 
     before = keyring.get_keyring()
     keyring.set_keyring(Kept())
