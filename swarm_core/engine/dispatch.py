@@ -251,7 +251,7 @@ class Dispatch:
                 await self._store_outputs(attempt)
                 ended = attempt.outcome
                 if not isinstance(ended, float):
-                    return await self._told(owner, attempt, ended)
+                    return await self._told(task, attempt, ended)
                 async with task.seat.away() if task.seat is not None else nullcontext():
                     await self._pause(task, ended)
         finally:
@@ -262,11 +262,13 @@ class Dispatch:
         return _final_outcome(task)
 
     async def _told(
-        self, run: RunRecord | None, attempt: Attempt, ended: DispatchOutcome | BaseException | None
+        self, task: TaskRecord, attempt: Attempt, ended: DispatchOutcome | BaseException | None
     ) -> DispatchOutcome:
         """Return an attempt's outcome when it is on record, or raise it."""
+        run = task.run
         if run is not None and run.journal is not None:
-            await run.journal.committed(attempt.seq, alone=run.busy == 1)
+            sole = task.parent is None and "/lane@" not in task.address
+            await run.journal.committed(attempt.seq, alone=run.busy == 1, sole=sole)
         else:
             self._unbroken += 1
             if self._unbroken >= _BREATH:

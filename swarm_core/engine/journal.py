@@ -27,7 +27,7 @@ _MOMENT = 0.02
 """Seconds until what nobody waits for is written: short beside a step that anybody watches, long beside a commit."""
 
 _PAGE = 500  # rows that are read at once
-_BREATH = 16
+_BREATH = 8
 """Commits on the stack of steps between two turns of the event loop."""
 
 
@@ -122,20 +122,22 @@ class RunJournal:
 
     # waiting ---------------------------------------------------------------------------------------------------
 
-    async def committed(self, seq: int | None = None, *, alone: bool = False) -> None:
+    async def committed(self, seq: int | None = None, *, alone: bool = False, sole: bool = False) -> None:
         """Wait until the events up to number `seq`, or all there are, are on disk.
 
         Who waits for less goes on before who waits for more: steps are answered in the order of their events. It waits
         for ever when they will never be on disk: the run is ended by whoever watches the journal. `alone` says that
-        nobody else is at work in the run, so that nobody can share the commit.
+        nobody else is at work in the run, so that nobody can share the commit; `sole` that nobody else can be: no lane
+        was told of its answer just now and has not gone on yet.
         """
-        if alone and not self.waiters and self._journal.may_write_now:
+        at_once = alone and not self.waiters and self._journal.may_write_now
+        if at_once:
             await self._journal.write_now()
         if seq is None or seq > self.log.visible:
             waiter = asyncio.get_running_loop().create_future()
             self.await_commit(waiter, seq)
             await waiter
-        else:
+        elif not (at_once and sole and self._journal.has_breath):
             await asyncio.sleep(0)  # others were told of theirs just now, and have not gone on yet
 
     def await_commit(self, waiter: asyncio.Future[None], seq: int | None = None) -> None:
@@ -224,12 +226,12 @@ class Journal:
 
     @property
     def may_write_now(self) -> bool:
-        """Tell whether the only run there is may write at once, on the stack of the step that waits for it.
+        """Tell whether the only run there is may write at once, on the stack of the step that waits for it."""
+        return self.runs == 1 and not self._writing and self.broken is None
 
-        That saves two turns of the event loop; now and then the loop has its turn all the same.
-        """
-        if self.runs != 1 or self._writing or self.broken is not None:
-            return False
+    @property
+    def has_breath(self) -> bool:
+        """Tell whether a step may go on without a turn of the event loop; now and then the loop has its turn."""
         self._unbroken = (self._unbroken + 1) % _BREATH
         return self._unbroken != 0
 

@@ -35,6 +35,7 @@ Blobs: TypeAlias = dict[str, bytes]
 _OUTPUT, _LITERAL = "$output", "$literal"
 _ANY_MEMBER = 28  # the longest number with a comma, or a string's quotes and comma, and the marks of a key
 _ANY_CHARACTER = 6  # \u001f
+_SHORT_KINDS = frozenset({"task_created", "task_attempt_started"})  # nothing but names, numbers and a fingerprint
 _TOGETHER = 32  # entries that are tried as they are: most rows need no packing, and to look whether they do takes time
 _SHARED = 512  # more than any reference has: those stay as they are
 
@@ -81,12 +82,14 @@ def is_marked(text: str) -> bool:
 def _may_be_short(entries: Sequence[Entry], threshold: float) -> bool:
     """Tell whether it is worth trying to print the entries as they are; a few shared lists can be terabytes printed."""
     left = threshold
-    for entry in entries:
-        for member in entry[4].values():
-            kind = type(member)
-            if kind is str:
+    for kind, _, _, _, data in entries:
+        if kind in _SHORT_KINDS:
+            continue
+        for member in data.values():
+            kind_of = type(member)
+            if kind_of is str:
                 left -= len(member)
-            elif kind is dict or kind is list:
+            elif kind_of is dict or kind_of is list:
                 left = _left(member, left)
         if left < 0:
             return False

@@ -24,6 +24,9 @@ from swarm_core.model.nodes import Join
 DEEPEST_EAGER = 12
 """Fan-outs directly within each other whose lanes start at once: each takes several frames of Python's stack."""
 
+_TURN = 128
+"""Lanes that start in one turn of the event loop: others have theirs, and what is done already can be let go of."""
+
 
 @frozen(kw_only=True, eq=False, repr=False)
 class FanoutCode:
@@ -134,7 +137,7 @@ class _Runners:
         most = self.code.max_concurrency or len(self.values)
         while self.next < len(self.values) and len(self.tasks) < most and not self.scope.closed:
             self._start_runner()
-            if self.paused:
+            if self.paused or self.next % _TURN == 0:
                 self.paused = False
                 await asyncio.sleep(0)
 

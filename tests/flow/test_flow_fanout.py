@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar
+from itertools import pairwise
 
 import pytest
 
@@ -98,11 +99,38 @@ class TestOrder:
         assert {"keep", "all"} == final.keys()
 
     async def test_ten_thousand_lanes_wait_at_the_same_time(self):
-        office = Office()
+        all_here, here = asyncio.Event(), []
 
-        final = await evaluate(fanout([1] * 10_000), {}, office.dispatch)
+        async def meet(ref, value, address):
+            here.append(address)
+            if len(here) == 10_000:
+                all_here.set()
+            await all_here.wait()
+            return value
 
-        assert (10_000, 10_000) == (len(final["all"]), office.most)
+        final = await evaluate(fanout([1] * 10_000), {}, meet)
+
+        assert [1] * 10_000 == [lane["out"] for lane in final["all"]]
+
+    async def test_others_have_their_turns_while_lanes_start(self):
+        begun, seen = 0, []
+
+        async def wait(ref, value, address):
+            nonlocal begun
+            begun += 1
+            while begun < 1_000:
+                await asyncio.sleep(0)
+            return value
+
+        async def look():
+            while begun < 1_000:
+                seen.append(begun)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(evaluate(fanout([1] * 1_000), {}, wait), look())
+
+        assert len(seen) > 5
+        assert max(after - before for before, after in pairwise(seen)) <= 200
 
 
 class TestJoins:

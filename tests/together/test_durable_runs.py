@@ -398,12 +398,13 @@ class TestLaunch:
     async def test_p7_the_key_of_a_run_that_this_engine_has_interrupted_lets_it_go_on(self, opened, team):
         async with opened() as swarm:
             first = await swarm.launch(blueprint(step("held"), "held"), init_ctx={}, key="order-9")
+            await team.here.wait()
             await first.interrupt("a pause")
             again = await swarm.launch(blueprint(step("held"), "held"), init_ctx={}, key="order-9")
-            await again.cancel()
+            result = await again.wait()
 
-        assert first.id == again.id
-        assert RunStatus.CANCELLED == again.status
+        assert (first.id, RunStatus.DONE) == (again.id, result.status)
+        assert Counter({"/": 2}) == team.calls
 
     async def test_a_cancel_asked_for_in_the_store_reaches_the_run(self, opened, team):
         async with opened() as swarm:

@@ -111,7 +111,7 @@ class SqliteRunStore(RunStore):
                 self._writer.leave_out(refused)
             return refused
 
-        return await self._writer.do(job)
+        return await self._writer.do(job, gathered=True)
 
     async def claim(self, run_id: str, owner_id: str, epoch: int) -> StoredRun:
         """Give a run that is at `epoch` to an owner; raises RunNotFound, RunLost."""

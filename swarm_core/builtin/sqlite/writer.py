@@ -73,15 +73,17 @@ class Writer:
         """Tell whether a commit has failed, or the file is closed."""
         return self._refusal is not None
 
-    async def do(self, job: Job[T], *, apart: bool = False) -> T:
+    async def do(self, job: Job[T], *, apart: bool = False, gathered: bool = False) -> T:
         """Carry out a job in a transaction and return what it returned; `apart` keeps a long one off the event loop.
 
+        `gathered` says that the caller gathers what belongs together itself: it need not wait for the turn's end.
         Raises: StoreUnavailable, StoreUnreadable, and what the job raises; then nothing of it was written.
         """
         loop = asyncio.get_running_loop()
-        if self._running is None and not apart and not self._in_turn and self._usual < _SLOW:
-            self._in_turn = True
-            loop.call_soon(self._turn_over)
+        if self._running is None and not apart and (gathered or not self._in_turn) and self._usual < _SLOW:
+            if not gathered:
+                self._in_turn = True
+                loop.call_soon(self._turn_over)
             try:
                 return self._at_once(job)
             except sqlite3.OperationalError:

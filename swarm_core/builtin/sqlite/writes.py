@@ -12,12 +12,14 @@ from swarm_core.codec.compact import compact
 from swarm_core.model.run import JournalRow, Refusal, RunChange, RunWrite
 
 # One statement checks the epoch and the number of the last event and writes: it is all that most commits consist of.
+# Where it finds no run, the id would be a text, which fails. `INSERT ... SELECT` would first build a table of what it
+# has selected, because it reads the table that it writes to.
 _APPEND_FENCED = """
-    INSERT INTO journal (id, first_seq, body)
-    SELECT (num << 32) + ?1, ?2, ?3 FROM runs
-    WHERE id = ?4 AND epoch = ?5 AND ifnull(
-        (SELECT max(j.id) FROM journal j WHERE j.id BETWEEN num << 32 AND (num << 32) + 4294967295), num << 32
-    ) = (num << 32) + ?2 - 1
+    INSERT INTO journal (id, first_seq, body) VALUES (ifnull((
+        SELECT (num << 32) + ?1 FROM runs WHERE id = ?4 AND epoch = ?5 AND ifnull(
+            (SELECT max(j.id) FROM journal j WHERE j.id BETWEEN num << 32 AND (num << 32) + 4294967295), num << 32
+        ) = (num << 32) + ?2 - 1
+    ), 'refused'), ?2, ?3)
 """
 _APPEND = "INSERT INTO journal (id, first_seq, body) VALUES (?, ?, ?)"
 _FENCE = "SELECT num FROM runs WHERE id = ? AND epoch = ?"
@@ -79,8 +81,11 @@ def _fenced(cursor: sqlite3.Cursor, write: RunWrite) -> int | Refusal:
         found = cursor.execute(_FENCE, (run_id, write.epoch)).fetchone()
         return Refusal.FENCED if found is None else int(found[0])
     first = write.rows[0]
-    cursor.execute(_APPEND_FENCED, (first.last_seq, first.first_seq, sound(first.body), run_id, write.epoch))
-    if cursor.rowcount != 1:
+    try:
+        cursor.execute(_APPEND_FENCED, (first.last_seq, first.first_seq, sound(first.body), run_id, write.epoch))
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_MISMATCH:
+            raise
         return Refusal.FENCED
     number = (cursor.lastrowid or 0) >> SEQ_BITS
     if len(write.rows) > 1:
