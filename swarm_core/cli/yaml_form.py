@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+_ODD_BREAKS = re.compile("[\x85\u2028\u2029]")  # some readers end a line there, and ours refuses them unescaped
 _PLAIN = r"(?![YyNn]\Z)[A-Za-z_][A-Za-z0-9_ ./-]*\Z"
 _WIDE = 1_000_000
 
@@ -27,7 +28,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if re.match(_PLAIN, text) else "|" if "\n" in text else '"'
+    block = "\n" in text and not _ODD_BREAKS.search(text)
+    style = None if re.match(_PLAIN, text) else "|" if block else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

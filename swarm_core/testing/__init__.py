@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from swarm_core.testing.checks import check_resolver as check_resolver
     from swarm_core.testing.checks import check_run_store as check_run_store
     from swarm_core.testing.checks import check_spawner as check_spawner
+    from swarm_core.testing.commands import CommandEnded as CommandEnded
+    from swarm_core.testing.commands import Commands as Commands
     from swarm_core.testing.failing import FailingRunStore as FailingRunStore
     from swarm_core.testing.failing import StoreCall as StoreCall
     from swarm_core.testing.fakes import FakeScript as FakeScript
@@ -52,6 +54,7 @@ _HOMES = {
         "check_run_store",
         "check_spawner",
     ),
+    "commands": ("CommandEnded", "Commands"),
     "failing": ("FailingRunStore", "StoreCall"),
     "fakes": ("FakeScript", "FakeSpawner"),
     "recording": ("RecordingContext", "make_call"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from swarm_core.contracts import OutputStore
     from swarm_core.model.call import Call
+    from swarm_core.testing.commands import CommandEnded, Commands
     from swarm_core.testing.recording import RecordingContext
 
 
@@ -34,3 +38,25 @@ def output_store() -> OutputStore:
     from swarm_core.builtin.memory import MemoryOutputStore
 
     return MemoryOutputStore()
+
+
+@pytest.fixture(scope="session")
+def swarm_commands() -> Iterator[Commands]:
+    """Give what runs `swarm` commands without Python's start; it ends with the session."""
+    from swarm_core.testing.commands import Commands
+
+    commands = Commands()
+    yield commands
+    commands.close()
+
+
+@pytest.fixture
+def swarm_command(swarm_commands: Commands, tmp_path: Path) -> Callable[..., CommandEnded]:
+    """Give a function that runs `swarm ARGS` in the test's folder; it takes what `Commands.run` takes."""
+
+    def run(*args: object, **options: Any) -> CommandEnded:
+        ended = swarm_commands.run(*args, **{"cwd": tmp_path, **options})
+        assert "Traceback" not in ended.err, ended.err
+        return ended
+
+    return run

@@ -52,6 +52,14 @@ def test_words_that_some_readers_take_for_something_else_are_quoted(word):
     assert f'w: "{word}"\n' == as_yaml({"w": word}).replace("'", '"')
 
 
+@pytest.mark.parametrize("odd", ["\x85", "\u2028", "\u2029", "\ufeff", "\x00"])
+def test_a_text_of_several_lines_with_an_odd_character_is_quoted(odd):
+    text = as_yaml({"t": f"one\ntwo{odd}three"})
+
+    assert {"t": f"one\ntwo{odd}three"} == load_yaml(text.encode(), name="x").value
+    assert odd not in text
+
+
 def test_a_text_of_several_lines_is_a_block_and_keys_keep_their_order():
     assert "b: |\n  one\n\n  two\na:\n- x\n" == as_yaml({"b": "one\n\ntwo\n", "a": ["x"]})
 

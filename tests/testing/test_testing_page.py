@@ -22,4 +22,4 @@ def test_its_code_runs(source):
 
 
 def test_it_shows_code():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from swarm_core.testing import CommandEnded
+
 
 @pytest.fixture
-def swarm(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def swarm(swarm_command: Callable[..., CommandEnded]) -> Callable[..., CommandEnded]:
     """Return a function that runs `swarm` in the test's folder."""
-
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "swarm_core", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-
-    return call
+    return swarm_command
 
 
 @pytest.fixture
@@ -30,7 +25,7 @@ def check(tmp_path: Path, swarm: Any) -> Callable[[Any], list[dict[str, Any]]]:
     def call(agents: Any, **fields: Any) -> list[dict[str, Any]]:
         flow = {"kind": "seq", "children": []}
         (tmp_path / "bp.json").write_text(json.dumps({"id": "bp", "flow": flow, "agents": agents, **fields}))
-        problems: list[dict[str, Any]] = json.loads(swarm("check", "bp.json", "--json").stdout)["problems"]
+        problems: list[dict[str, Any]] = swarm("check", "bp.json", "--json").json["problems"]
         return [problem for problem in problems if problem["severity"] == "error"]
 
     return call

@@ -28,14 +28,14 @@ def write(folder: Path, **files: str) -> None:
 def test_agents_are_listed_with_what_their_files_say(swarm: Any, folder: Path) -> None:
     done = swarm("agents")
 
-    assert (0, "") == (done.returncode, done.stderr)
-    head, row = done.stdout.splitlines()
+    assert (0, "") == (done.code, done.err)
+    head, row = done.out.splitlines()
     assert ["agent", "description", "model", "tools", "state", "file"] == head.split()
     assert ["reviewer", "Reads", "m", "Read", "ok", "a.md"] == row.split()
 
 
 def test_json_has_everything_but_the_prompt(swarm: Any, folder: Path) -> None:
-    listed = json.loads(swarm("agents", "agents", "--json").stdout)
+    listed = json.loads(swarm("agents", "agents", "--json").out)
 
     (agent,) = listed["agents"]
     assert 64 == len(agent.pop("version_hash"))
@@ -51,9 +51,9 @@ def test_what_is_wrong_is_told_file_by_file(swarm: Any, folder: Path) -> None:
     (folder / "agents/e.md").symlink_to("a.md")
     os.mkfifo(folder / "agents/f.md")
 
-    done, told = swarm("agents"), json.loads(swarm("agents", "--json").stdout)
+    done, told = swarm("agents"), json.loads(swarm("agents", "--json").out)
 
-    assert 3 == done.returncode
+    assert 3 == done.code
     assert {
         ("agents/README.md", "no_frontmatter", "note"),
         ("agents/b.md", "duplicate_agent", "error"),
@@ -62,25 +62,25 @@ def test_what_is_wrong_is_told_file_by_file(swarm: Any, folder: Path) -> None:
         ("agents/e.md", "ref_symlink", "error"),
         ("agents/f.md", "ref_not_regular", "error"),
     } == {(problem["file"], problem["code"], problem["severity"]) for problem in told["problems"]}
-    assert "error: agents/c.md:1: $: the front matter that begins here does not end" in done.stderr
+    assert "error: agents/c.md:1: $: the front matter that begins here does not end" in done.err
 
 
 def test_notes_and_warnings_alone_are_no_failure(swarm: Any, folder: Path) -> None:
     write(folder, README="hello", d="---\nname: d\nmodle: x\n---\n")
 
-    assert 0 == swarm("agents").returncode
+    assert 0 == swarm("agents").code
 
 
 def test_a_folder_without_agents_is_told(swarm: Any, tmp_path: Path) -> None:
     done = swarm("agents", str(tmp_path))
 
-    assert 0 == done.returncode
-    assert "none: no file here ends with .md" in done.stdout
+    assert 0 == done.code
+    assert "none: no file here ends with .md" in done.out
 
 
 @pytest.mark.parametrize("name", ["nowhere", "agents/a.md"])
 def test_what_is_no_folder_is_not_found(name: str, swarm: Any, folder: Path) -> None:
     done = swarm("agents", name)
 
-    assert 4 == done.returncode
-    assert f"error: {name}: " in done.stderr
+    assert 4 == done.code
+    assert f"error: {name}: " in done.err

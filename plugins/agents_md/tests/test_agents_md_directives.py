@@ -226,9 +226,9 @@ class TestBlueprint:
 
         told = swarm("check", "bp.json")
 
-        assert 3 == told.returncode
-        assert "\x1b" not in told.stdout + told.stderr
-        assert "\\x1b[31m\\nred.md:1:" in told.stdout
+        assert 3 == told.code
+        assert "\x1b" not in told.out + told.err
+        assert "\\x1b[31m\\nred.md:1:" in told.out
 
     def test_fr49_a_thousand_files_are_the_most_that_a_blueprint_refers_to(self, check: Any, folder: Path) -> None:
         (folder / "many").mkdir()
@@ -245,7 +245,7 @@ class TestPlugin:
         assert {"$agent_md", "$agents_md"} == set(catalog.directives)
 
     def test_the_schema_lets_its_directives_stand_for_agents(self, swarm: Any) -> None:
-        schema = swarm("schema").stdout
+        schema = swarm("schema").out
 
         assert '"$agent_md"' in schema
         assert '"$agents_md"' in schema

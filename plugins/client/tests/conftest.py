@@ -9,10 +9,11 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 import pytest
-from attrs import define, field, frozen
+from attrs import define, field
+
+from swarm_core.testing import CommandEnded, Commands
 
 PATIENCE = 60
 
@@ -97,98 +98,13 @@ flow: {STEP.format("doubled", NUMBER)}
 }
 
 
-@frozen
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
-class Starter:
-    """A process that has loaded `swarm`, and carries each command out in a fork of itself."""
-
-    SOURCE = """
-import json, os, pkgutil, sys
-from contextlib import redirect_stdout, suppress
-from importlib import import_module
-from importlib.metadata import entry_points
-
-(script,) = entry_points(group="console_scripts", name="swarm")
-main = script.load()
-for package in ("swarm_core.cli", "swarm_core.history", "swarm_core.builtin", "swarm_plugin_client"):
-    for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
-        import_module(module.name)
-# what is loaded or made at the first use is there before the fork
-for name in ("anyio._backends._asyncio", "httpcore2"):
-    import_module(name)
-sys.argv = ["swarm", "run", sys.argv[1], "--quiet", "--store", "memory://"]
-with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), suppress(SystemExit):
-    main()
-for line in sys.stdin:
-    asked = json.loads(line)
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            os.chdir(asked["cwd"])
-            os.environ.clear()
-            os.environ.update(asked["env"])
-            for number, path in enumerate((os.devnull, asked["out"], asked["err"])):
-                os.dup2(os.open(path, os.O_WRONLY if number else os.O_RDONLY), number)
-            sys.argv = asked["argv"]
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
-    def __init__(self):
-        self._process = self._folder = None
-
-    def run(self, argv, cwd, env):
-        if self._process is None:
-            self._folder = TemporaryDirectory()
-            first = furnish(Path(self._folder.name)) / "doubling.yaml"
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", self.SOURCE, str(first)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        with NamedTemporaryFile() as out, NamedTemporaryFile() as err:
-            asked = {"argv": argv, "cwd": str(cwd), "env": env, "out": out.name, "err": err.name}
-            self._process.stdin.write(json.dumps(asked) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            ended = Ended(code, out.read().decode(), err.read().decode())
-        assert "Traceback" not in ended.err, ended.err
-        return ended
-
-    def stop(self):
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.wait(PATIENCE)
-            self._process.stdout.close()
-            self._folder.cleanup()
-
-
-_STARTER = Starter()
+_COMMANDS = Commands()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def starter():
-    yield _STARTER
-    _STARTER.stop()
+def commands():
+    yield
+    _COMMANDS.close()
 
 
 @define
@@ -218,11 +134,13 @@ class Folder:
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return CommandEnded(done.returncode, done.stdout, done.stderr)
 
     def say(self, *args):
         """Run `swarm ARGS` without waiting for Python to start and to load what it needs."""
-        return _STARTER.run(["swarm", *map(str, (*self.before, *args))], self.path, self.environ())
+        ended = _COMMANDS.run(*self.before, *args, cwd=self.path, env=self.env)
+        assert "Traceback" not in ended.err, ended.err
+        return ended
 
     def start(self, *args):
         return subprocess.Popen(

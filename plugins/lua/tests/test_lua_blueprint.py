@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import swarm_plugin_lua
@@ -16,7 +17,9 @@ from swarm_plugin_lua.reader import LuaReader
 from swarm_core.contracts import Source
 from swarm_core.errors import DocumentError
 from swarm_core.model.problem import Problem
-from swarm_core.testing import check_plugin, check_reader
+from swarm_core.testing import CommandEnded, check_plugin, check_reader
+
+Swarm: TypeAlias = "Callable[..., CommandEnded]"
 
 LET = "{kind = 'let', at = '$.x', value = {op = 'lit', value = %s}}"
 
@@ -326,48 +329,48 @@ return s.blueprint {
 }
 """
 
-    def swarm(self, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        (folder / "greet.lua").write_text("return 'Hello, ' .. _PROMPT")
-        command = [sys.executable, "-m", "swarm_core", *arguments]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    @pytest.fixture
+    def swarm(self, swarm_command: Swarm, tmp_path: Path) -> Swarm:
+        (tmp_path / "greet.lua").write_text("return 'Hello, ' .. _PROMPT")
+        return swarm_command
 
-    def test_it_is_checked_explained_and_run(self, tmp_path: Path) -> None:
+    def test_it_is_checked_explained_and_run(self, tmp_path: Path, swarm: Swarm) -> None:
         (tmp_path / "bp.lua").write_text(self.BLUEPRINT)
 
         checked, explained, ran = (
-            self.swarm(tmp_path, "check", "bp.lua"),
-            self.swarm(tmp_path, "explain", "bp.lua", "--json"),
-            self.swarm(tmp_path, "run", "bp.lua", "--set", "name=Ada", "--quiet"),
+            swarm("check", "bp.lua"),
+            swarm("explain", "bp.lua", "--json"),
+            swarm("run", "bp.lua", "--set", "name=Ada", "--quiet"),
         )
 
-        assert (0, "bp.lua: can be run") == (checked.returncode, checked.stdout.splitlines()[-1].partition(" (")[0])
-        assert "greeting" == json.loads(explained.stdout)["blueprint"]
-        assert {"name": "Ada", "said": "Hello, Ada", "n": 3} == json.loads(ran.stdout)
+        assert (0, "bp.lua: can be run") == (checked.code, checked.out.splitlines()[-1].partition(" (")[0])
+        assert "greeting" == json.loads(explained.out)["blueprint"]
+        assert {"name": "Ada", "said": "Hello, Ada", "n": 3} == json.loads(ran.out)
 
-    def test_problems_stand_in_the_lines_of_the_file(self, tmp_path: Path) -> None:
+    def test_problems_stand_in_the_lines_of_the_file(self, tmp_path: Path, swarm: Swarm) -> None:
         (tmp_path / "bp.lua").write_text(self.BLUEPRINT.replace('"greeter", "$.name"', '"greetr", "$.name"'))
 
-        told = self.swarm(tmp_path, "check", "bp.lua")
+        told = swarm("check", "bp.lua")
 
-        assert 3 == told.returncode
-        assert "bp.lua:2:1: $.flow.children[0].ref: error:" in told.stdout
+        assert 3 == told.code
+        assert "bp.lua:2:1: $.flow.children[0].ref: error:" in told.out
 
-    def test_what_keeps_it_from_being_read_is_told_like_any_problem(self, tmp_path: Path) -> None:
+    def test_what_keeps_it_from_being_read_is_told_like_any_problem(self, tmp_path: Path, swarm: Swarm) -> None:
         (tmp_path / "bp.lua").write_text("local s = require 'swarm'\nlocal x = s.step('a')\n")
 
-        told = self.swarm(tmp_path, "run", "bp.lua")
+        told = swarm("run", "bp.lua")
 
-        assert 3 == told.returncode
-        assert "bp.lua:2: $: swarm.step: in_ is missing, not a value" in told.stderr
+        assert 3 == told.code
+        assert "bp.lua:2: $: swarm.step: in_ is missing, not a value" in told.err
 
-    def test_it_reads_the_same_each_time(self, tmp_path: Path) -> None:
+    def test_it_reads_the_same_each_time(self, tmp_path: Path, swarm: Swarm) -> None:
         (tmp_path / "bp.lua").write_text(
             "local s = require 'swarm'\nlocal made = s.seq{}\nlocal n = 0\n"
             "for key in pairs{a=1, b=2, c=3, d=4, e=5} do n = n + 1; made.children[n] = s.let('$.' .. key, n) end\n"
             "return made\n"
         )
 
-        first, second = (self.swarm(tmp_path, "run", "bp.lua", "--quiet").stdout for _ in range(2))
+        first, second = (swarm("run", "bp.lua", "--quiet").out for _ in range(2))
 
         assert first == second
         assert ["a", "b", "c", "d", "e"] == list(json.loads(first))

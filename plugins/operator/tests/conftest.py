@@ -1,13 +1,8 @@
 """Operators that do what a test tells them, and `swarm` as a program of its own."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 
 import pytest
-from attrs import frozen
 
 from swarm_core.contracts import Operator
 from swarm_core.model.call import Result
@@ -39,36 +34,7 @@ def clerk():
     return Clerk
 
 
-@frozen
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self):
-        return json.loads(self.out)
-
-
 @pytest.fixture
-def swarm(tmp_path):
+def swarm(swarm_command):
     """Run `swarm ARGS` in a folder of its own."""
-
-    def run(*args, stdin=None):
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("SWARM_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "swarm_core", *map(str, args)],
-            cwd=tmp_path,
-            env=clean,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ended(done.returncode, done.stdout, done.stderr)
-
-    return run
+    return swarm_command
