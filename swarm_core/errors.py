@@ -330,13 +330,16 @@ class ResultConflict(InvalidTransition):
 
 
 class AlreadyAnswered(EngineError):
-    """The question has its answer; the first one counts."""
+    """The question has its answer; the first one counts. `by` and `at` (Unix seconds) are None where nobody gave one."""
 
     code = "already_answered"
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(f"already answered: {key}", hint="the first answer counts")
+    def __init__(self, key: str, *, by: str | None = None, at: float | None = None) -> None:
+        from datetime import UTC, datetime
+
+        self.key, self.by, self.at = key, by, at
+        told = "" if by is None or at is None else f" by {by} at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"already answered{told}: {key}", hint="the first answer counts")
 
 
 class AnswerInvalid(EngineError):

@@ -118,7 +118,7 @@ class MemoryRunStore(RunStore):
         """Give an open question its answer; raises ResumeKeyNotFound, AlreadyAnswered."""
         question = await self.question(key)
         if question.state is not QuestionState.OPEN:
-            raise AlreadyAnswered(key)
+            raise AlreadyAnswered(key, by=question.answered_by, at=question.answered_at)
         self._changes += 1
         self._untaken.add(key)
         answered = evolve(

@@ -203,7 +203,7 @@ class Asking:
         if store is None or (waiting is not None and self._store_of(waiting.task) is None):
             asked = self._parts.questions.get(key)
             if not asked.is_open:
-                raise AlreadyAnswered(key)
+                raise AlreadyAnswered(key, by=asked.question.answered_by, at=asked.question.answered_at)
             value = self._checked(asked.question, answer, by)
             answered = evolve(
                 asked.question, state=QuestionState.ANSWERED, answer=value, answered_by=by, answered_at=now

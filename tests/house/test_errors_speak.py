@@ -109,6 +109,11 @@ SPOKEN: list[tuple[SwarmError, type[Exception], str]] = [
     (StaleAttempt("T-1", 2), InvalidTransition, "attempt 2 of task T-1 is over; what comes late changes nothing"),
     (ResultConflict("T-1", 1), InvalidTransition, "attempt 1 of task T-1 has given a result that is not this one"),
     (AlreadyAnswered("R-1"), EngineError, "already answered: R-1; the first answer counts"),
+    (
+        AlreadyAnswered("R-1", by="ann", at=1e9),
+        EngineError,
+        "already answered by ann at 2001-09-09 01:46:40 UTC: R-1; the first answer counts",
+    ),
     (StepNotFound("/9"), NotFound, "step not found: /9"),
     (AnswerInvalid("R-1", "$.n: no number"), EngineError, "the answer to R-1 is refused: $.n: no number"),
     (AnswerDenied("R-1", "eve", ["ann", "bob"]), EngineError, "'eve' may not answer R-1; it is for: ann, bob"),

@@ -321,8 +321,9 @@ class TestQuestions:
             (question,) = await swarm.store.questions(run_id, open_only=True)
             before = await swarm.store.get(run_id)
             await swarm.answer(question.key, "one", by="ann")
-            with pytest.raises(AlreadyAnswered):
+            with pytest.raises(AlreadyAnswered, match="by ann at 20") as late:
                 await swarm.answer(question.key, "late")
+            assert ("ann", question.key) == (late.value.by, late.value.key)
             with pytest.raises(ResumeKeyNotFound):
                 await swarm.answer("R-senior-none", 1)
             launched = await swarm.resume(run_id)

@@ -153,7 +153,7 @@ class SqliteRunStore(RunStore):
             answered = cursor.rowcount == 1
             question = queries.get_question(cursor, key)
             if not answered:
-                raise AlreadyAnswered(key)
+                raise AlreadyAnswered(key, by=question.answered_by, at=question.answered_at)
             return question
 
         return await self._writer.do(job)
