@@ -330,7 +330,10 @@ class ResultConflict(InvalidTransition):
 
 
 class AlreadyAnswered(EngineError):
-    """The question has its answer; the first one counts. `by` and `at` (Unix seconds) are None where nobody gave one."""
+    """The question has its answer; the first one counts.
+
+    `by` and `at` (Unix seconds) are None where nobody gave one.
+    """
 
     code = "already_answered"
 
@@ -338,7 +341,9 @@ class AlreadyAnswered(EngineError):
         from datetime import UTC, datetime
 
         self.key, self.by, self.at = key, by, at
-        told = "" if by is None or at is None else f" by {by} at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        told = (
+            "" if by is None or at is None else f" by {by} at {datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        )
         super().__init__(f"already answered{told}: {key}", hint="the first answer counts")
 
 

@@ -316,7 +316,7 @@ class TestSuspend:
         senior, key = desk.token_for(Role.SENIOR), await desk.door.query_senior(desk.token, begin(desk), "?")
         await desk.door.resume(senior, key, "first")
 
-        with pytest.raises(AlreadyAnswered, match=" by .* at 20"):
+        with pytest.raises(AlreadyAnswered, match=r" by .* at 20"):
             await desk.door.resume(senior, key, "second")
 
         assert "first" == await desk.door.await_resume(desk.token, key, 0)

@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[frozenset[str], ...], ...] = (
         | frozenset(
             {"attachments", "commands", "endpoints", "enhance_records", "known", "selecting", "serving", "tools"}
         )
-        | frozenset({"remote", "verifiers", "versions"}),
+        | frozenset({"prompts", "remote", "verifiers", "versions"}),
     ),
     (frozenset({"host"}), frozenset({"compile"}), frozenset({"engine"}), frozenset({"processes"})),
     (frozenset({"swarm", "documents", "history", "kept", "pinning", "resuming"}), frozenset({"builtin"})),

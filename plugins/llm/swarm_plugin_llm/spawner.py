@@ -8,19 +8,17 @@ from typing import Any
 from attrs import evolve, frozen
 
 from swarm_core.contracts import Spawner
-from swarm_core.errors import DocumentError, SpawnFailed
+from swarm_core.errors import SpawnFailed
 from swarm_core.factories import Environment
 from swarm_core.model.blueprint import AgentDef, AgentHint, AgentProfile, VerdictContract
 from swarm_core.model.call import Call, Result, to_text
-from swarm_core.model.problem import Problem
+from swarm_core.prompts import SystemPrompt
 from swarm_plugin_llm.answers import Reader, unrepaired
 from swarm_plugin_llm.clients import Clients
 from swarm_plugin_llm.conversation import Conversation
 from swarm_plugin_llm.faults import CAME_BACK, LlmFailed
 from swarm_plugin_llm.mcp_servers import Servers, folder_of, passed_on, servers_of
 from swarm_plugin_llm.models import model_of
-from swarm_plugin_llm.prompt import SystemPrompt
-from swarm_plugin_llm.render import TemplateFault
 from swarm_plugin_llm.settings import BASE_URL, LlmSettings, Provider, read_settings
 from swarm_plugin_llm.spec import LlmSpec, faults_of
 from swarm_plugin_llm.talk import Talk
@@ -145,7 +143,7 @@ def build_llm(agent: AgentDef, spec: LlmSpec, hint: AgentHint, environment: Envi
         spec=spec,
         profile=profile,
         settings=settings,
-        prompt=_prompt(agent, profile, environment),
+        prompt=SystemPrompt.of_agent(agent, environment.blueprint, environment.processes),
         reader=Reader.of(spec),
         wanted=wanted,
         servers=Servers(
@@ -159,15 +157,3 @@ def build_llm(agent: AgentDef, spec: LlmSpec, hint: AgentHint, environment: Envi
         clients=environment.services.setdefault(Clients, Clients()),
         verdict=agent.verdict,
     )
-
-
-def _prompt(agent: AgentDef, profile: AgentProfile, environment: Environment) -> SystemPrompt:
-    try:
-        return SystemPrompt.of(profile.system_prompt, environment.processes)
-    except TemplateFault as error:
-        names = [one.name for one in environment.blueprint.agents]
-        place = f"$.agents[{names.index(agent.name)}]" if agent.name in names else "$"
-        hint = "the prompt is a Jinja template; text with braces stands in {% raw %} ... {% endraw %}"
-        path = f"{place}.profile.system_prompt"
-        problem = Problem(code="invalid_spec", message=f"system_prompt, {error}", path=path, hint=hint)
-        raise DocumentError([problem]) from None

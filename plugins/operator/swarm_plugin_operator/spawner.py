@@ -11,14 +11,12 @@ from attrs import Attribute, Factory, field, frozen
 
 from swarm_core.attachments import Attachments, Seat
 from swarm_core.contracts import NO_DEFAULT, Operator, Spawner
-from swarm_core.errors import DocumentError, PollTimeout, WorkerFailed
+from swarm_core.errors import PollTimeout, WorkerFailed
 from swarm_core.factories import Environment, SpawnerFactory
 from swarm_core.model.blueprint import AgentDef, AgentHint
 from swarm_core.model.call import Call, Result
 from swarm_core.model.duration import parse_duration
-from swarm_core.model.problem import Problem
-from swarm_plugin_operator.jinja import TemplateFault
-from swarm_plugin_operator.prompt import SystemPrompt
+from swarm_core.prompts import SystemPrompt
 from swarm_plugin_operator.work import ANSWER_SCHEMA, make_work, result_of
 
 _ASKED = "operator.attempt"  # the task remembers which of its attempts was put as a question
@@ -178,22 +176,11 @@ def build_operator(agent: AgentDef, spec: OperatorSpec, hint: AgentHint, environ
         raise ValueError("operator spec: 'operator_ref' (string) required")
     if spec.default is not NO_DEFAULT and spec.expires is None:
         raise ValueError("'default' is the answer after 'expires', and there is no 'expires'")
-    try:
-        prompt = SystemPrompt.of(agent.profile.system_prompt if agent.profile else "", environment.processes)
-    except TemplateFault as error:
-        raise DocumentError([_fault(agent, error, environment)]) from None
+    prompt = SystemPrompt.of_agent(agent, environment.blueprint, environment.processes)
     attachments: Attachments | None = environment.services.get(Attachments)
     seat = attachments.seat(spec.operator_ref) if attachments else None
     retried = hint.retry is not None and "blocked" in hint.retry.on
     return OperatorSpawner(agent, spec, prompt, seat, retried=retried)
-
-
-def _fault(agent: AgentDef, error: TemplateFault, environment: Environment) -> Problem:
-    names = [one.name for one in environment.blueprint.agents]
-    place = f"$.agents[{names.index(agent.name)}]" if agent.name in names else "$"
-    hint = "the prompt is a Jinja template; text with braces stands in {% raw %} ... {% endraw %}"
-    path = f"{place}.profile.system_prompt"
-    return Problem(code="invalid_spec", message=f"system_prompt, {error}", path=path, hint=hint)
 
 
 OPERATOR_KIND = SpawnerFactory(

@@ -5,10 +5,9 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from swarm_plugin_operator import jinja
-from swarm_plugin_operator.prompt import LIMIT, SystemPrompt
 
 from swarm_core.errors import SpawnFailed
+from swarm_core.prompts import LIMIT, SystemPrompt, jinja
 from swarm_core.testing import processes
 
 NESTED = "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}"

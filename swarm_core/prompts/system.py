@@ -13,9 +13,11 @@ from typing import Any
 from attrs import define, field
 
 from swarm_core.contracts import Processes
-from swarm_core.errors import SpawnFailed
+from swarm_core.errors import DocumentError, SpawnFailed
+from swarm_core.model.blueprint import AgentDef, Blueprint
 from swarm_core.model.call import to_text
-from swarm_plugin_operator import jinja
+from swarm_core.model.problem import Problem
+from swarm_core.prompts import jinja
 
 LIMIT = 1024 * 1024  # characters of a rendered prompt
 SECONDS = 3.0
@@ -46,6 +48,14 @@ class SystemPrompt:
             return cls(template, processes, fixed=True, plain=True, loops=False)
         tree = jinja.parse(template)
         return cls(template, processes, fixed=False, plain=jinja.is_plain(tree), loops=jinja.has_loop(tree))
+
+    @classmethod
+    def of_agent(cls, agent: AgentDef, blueprint: Blueprint, processes: Processes) -> SystemPrompt:
+        """Read the prompt of an agent's profile, empty when it has none; raises DocumentError, with the line."""
+        try:
+            return cls.of(agent.profile.system_prompt if agent.profile else "", processes)
+        except jinja.TemplateFault as error:
+            raise DocumentError([_problem(agent, blueprint, error)]) from None
 
     async def render(self, input: Any) -> str | None:
         """Return the prompt for an attempt's input, None when the agent has none.
@@ -88,6 +98,14 @@ class SystemPrompt:
         return text
 
 
+def _problem(agent: AgentDef, blueprint: Blueprint, error: jinja.TemplateFault) -> Problem:
+    names = [one.name for one in blueprint.agents]
+    place = f"$.agents[{names.index(agent.name)}]" if agent.name in names else "$"
+    hint = "the prompt is a Jinja template; text with braces stands in {% raw %} ... {% endraw %}"
+    path = f"{place}.profile.system_prompt"
+    return Problem(code="invalid_spec", message=f"system_prompt, {error}", path=path, hint=hint)
+
+
 def _text(input: Any) -> str:
     return input if isinstance(input, str) else to_text(input)
 
@@ -97,6 +115,6 @@ def _command() -> list[str]:
     for name in ("jinja2", "markupsafe"):
         found = importlib.util.find_spec(name)
         if found is None or found.origin is None:
-            raise SpawnFailed(f"{name} is not installed", hint="pip install swarm-plugin-operator")
+            raise SpawnFailed(f"{name} is not installed", hint="pip install Jinja2")
         folders.append(str(Path(found.origin).parent.parent))
     return [sys.executable, "-I", "-S", "-B", str(Path(jinja.__file__)), *folders]
