@@ -162,7 +162,7 @@ def main(args: Sequence[str]) -> int:
         wanted = drives(chosen.kills, chosen.seed, chosen.modes.split(","), chosen.flows.split(","))
     with tempfile.TemporaryDirectory(prefix="swarm-crash-") as temporary:
         folder = chosen.folder or Path(temporary)
-        return show(carry_out_all(wanted, chosen.jobs, folder))
+        return show(carry_out_all(wanted, chosen.jobs, folder), len(wanted))
 
 
 if __name__ == "__main__":

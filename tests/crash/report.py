@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from statistics import median, quantiles
 
@@ -42,11 +43,13 @@ class Report:
     skipped: str | None = None
 
 
-def show(reports: Iterable[Report]) -> int:
-    """Print what is violated as it comes, and the table at the end; return the exit code."""
+def show(reports: Iterable[Report], of: int) -> int:
+    """Print what is violated as it comes, and the table at the end; return the exit code. Progress goes to stderr."""
     seen = []
     for report in reports:
         seen.append(report)
+        kills = sum((cell for one in seen for cell in one.cells.values()), Cell()).kills
+        print(f"{len(seen)} of {of} projects, {kills} kills: {report.mode}", file=sys.stderr, flush=True)
         for violation in report.violations:
             print(f"VIOLATED {violation}", flush=True)
         if report.violations:

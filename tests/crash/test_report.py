@@ -24,13 +24,15 @@ def test_the_table_has_a_line_per_mode_and_flow_and_the_sums():
 
 @pytest.mark.parametrize(("reports", "code"), [([ONE], 0), ([ONE, TWO], 1)])
 def test_the_exit_code_says_whether_anything_was_violated(reports, code, capsys):
-    assert code == show(reports)
+    assert code == show(reports, of=9)
 
-    assert ("python driver --repeat 2" in capsys.readouterr().out) is bool(code)
+    said = capsys.readouterr()
+    assert ("python driver --repeat 2" in said.out) is bool(code)
+    assert "1 of 9 projects, 3 kills: start" == said.err.splitlines()[0]
 
 
 def test_what_was_skipped_is_told_with_the_reason(capsys):
-    assert 0 == show([Report("disk", "", skipped="strace is not installed")])
+    assert 0 == show([Report("disk", "", skipped="strace is not installed")], of=1)
 
     assert "skipped disk: strace is not installed" in capsys.readouterr().out
 
