@@ -46,7 +46,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=names_out_of(PEERS), default=list(PEERS), help=", ".join(PEERS))
     parser.add_argument("--workloads", type=names_out_of(BY_NAME), default=list(BY_NAME), help=", ".join(BY_NAME))
-    parser.add_argument("--reps", type=int, default=5, help="samples of each figure, after one that only warms up")
+    parser.add_argument("--reps", type=int, default=9, help="samples of each figure, after one that only warms up")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the sizes; 0.1 is enough to try something")
     parser.add_argument(
         "--disk",
