@@ -42,14 +42,16 @@ async def stay(
 
 
 async def _follow(home: Home, backend: Backend, run_id: str, progress: Progress, after: int) -> None:
-    """Return when the run has stopped, for whatever reason."""
-    if await _is_stopped(home, backend, run_id):
+    """Return when the run has stopped, for whatever reason; of one that has stopped already, tell what it did."""
+    stopped = await _is_stopped(home, backend, run_id)
+    last = (await backend.run(run_id))["last_seq"] if stopped else None
+    if last is not None and after >= last:
         return
     while True:
         async for event in backend.follow(run_id, after):
             after = event["seq"]
             await progress.take(event)
-            if event["kind"] in _STOPS and await _is_stopped(home, backend, run_id):
+            if after == last or (event["kind"] in _STOPS and await _is_stopped(home, backend, run_id)):
                 return
         if await _is_stopped(home, backend, run_id):
             return
